@@ -1,0 +1,59 @@
+# Everything runs from a bare checkout with Python 3.11 or later and make.
+PYTHON ?= python3
+VENV   := .venv
+VENV2  := .venv-airflow2
+BIN    := $(VENV)/bin
+UV_VERSION := 0.13.8
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-unit test-airflow2 lint types wheel check lock clean
+
+help:           ## this list
+	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
+
+venv: $(VENV)/.ready    ## the environment of all other targets: Airflow 3.3 and the tools, pinned
+
+demo: $(VENV)/.ready    ## watch Airflow modify, recall and clear messages of an emulated app
+	$(BIN)/python scripts/demo.py
+
+test: $(VENV)/.ready    ## all tests, on Airflow 3.3
+	$(BIN)/python -m pytest
+
+test-unit: $(VENV)/.ready    ## the tests that need no Airflow run and no socket: seconds
+	$(BIN)/python -m pytest tests/unit
+
+test-airflow2: $(VENV2)/.ready    ## the operators' tests, on Airflow 2.11
+	$(VENV2)/bin/python -m pytest tests/unit tests/airflow
+
+lint: $(VENV)/.ready    ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready    ## mypy, strict for the package
+	$(BIN)/mypy
+
+wheel: $(VENV)/.ready    ## build the wheel into dist/
+	rm -rf dist
+	$(BIN)/hatchling build -t wheel
+
+check-wheel: wheel    ## install the wheel alone beside a stock Airflow, and see Airflow know it
+	$(BIN)/python scripts/check_wheel.py dist/*.whl
+
+lock: $(VENV)/.ready    ## pin the environments anew
+	scripts/lock.sh $(BIN)/uv
+
+clean:          ## remove all that was made here
+	rm -rf $(VENV) $(VENV2) dist .demo .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/.ready: requirements/airflow-3.3.txt pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $<
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV2)/.ready: requirements/airflow-2.11.txt pyproject.toml $(VENV)/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV2)
+	$(BIN)/uv pip sync --quiet --python $(VENV2)/bin/python --require-hashes $<
+	$(BIN)/uv pip install --quiet --python $(VENV2)/bin/python --no-deps --no-build-isolation --editable .
+	touch $@

@@ -1,0 +1,1 @@
+"""The REST API of Tencent Cloud Chat (IM) as plain Python."""

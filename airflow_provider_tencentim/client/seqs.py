@@ -1,0 +1,98 @@
+"""Sets of MsgSeq: from one number, a list, text with ranges or a file; kept in little memory, in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from pyroaring import BitMap
+
+FIRST_SEQ = 1
+LAST_SEQ = 4_294_967_295
+
+_PART = re.compile(r"\s*([0-9]{1,10})\s*(?:-\s*([0-9]{1,10})\s*)?", re.ASCII)
+# What of a malformed part is worth showing.
+_SHOWN = 40
+
+
+class SeqSet:
+    """Different MsgSeqs in rising order: ten million of them, or one range of four billion, take a few MiB."""
+
+    def __init__(self) -> None:
+        self._bits = BitMap()
+
+    def __len__(self) -> int:
+        return len(self._bits)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._bits)
+
+    def add(self, first: int, last: int) -> None:
+        """Add a range.
+
+        :param first: its first seq.
+        :param last: its last one, itself included.
+        :raises ValueError: when one is no seq, or the range runs backwards.
+        """
+        check_seq(first)
+        check_seq(last)
+        if last < first:
+            raise ValueError(f"the range {first}-{last} runs backwards")
+        self._bits.add_range(first, last + 1)
+
+
+def check_seq(value: object) -> int:
+    """Return the value if it is a MsgSeq.
+
+    :param value: anything.
+    :raises ValueError: when it is not a whole number from 1 to 4294967295.
+    """
+    if type(value) is not int or not FIRST_SEQ <= value <= LAST_SEQ:
+        shown = value if type(value) is int else type(value).__name__
+        raise ValueError(f"must be a whole number from {FIRST_SEQ} to {LAST_SEQ}, not {shown}")
+    return value
+
+
+def parse_seqs(values: Iterable[object]) -> SeqSet:
+    """Read seqs.
+
+    :param values: whole numbers, and texts of numbers and ranges divided by commas (``"1-500, 777"``).
+    :return: the different ones, in rising order.
+    :raises ValueError: naming the part that is no seq.
+    """
+    seqs = SeqSet()
+    for value in values:
+        if isinstance(value, str):
+            for first, last in _ranges(value):
+                seqs.add(first, last)
+        else:
+            seqs.add(check_seq(value), check_seq(value))
+    return seqs
+
+
+def parse_seq_lines(lines: Iterable[str]) -> SeqSet:
+    """Read a file of seqs: numbers and ranges, divided by commas or by the ends of lines; empty lines do not count.
+
+    :param lines: the lines, e.g. an open file.
+    :return: the different ones, in rising order.
+    :raises ValueError: naming the line that holds something else.
+    """
+    seqs = SeqSet()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            for first, last in _ranges(line):
+                seqs.add(first, last)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+    return seqs
+
+
+def _ranges(text: str) -> Iterator[tuple[int, int]]:
+    for part in text.split(","):
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise ValueError(f"{part[:_SHOWN].strip()!r} is neither a seq nor a range of seqs such as 1-500")
+        first = int(match[1])
+        yield first, int(match[2]) if match[2] else first

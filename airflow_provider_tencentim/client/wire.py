@@ -1,0 +1,169 @@
+"""The HTTP session, made so that no library learns the signature.
+
+A UserSig travels in the query string, where every HTTP library logs it and puts it into its exceptions.
+So the libraries used here are never told: they see the URL without its query, and the query is added as
+the request line is written to the socket.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
+from .endpoint import is_loopback
+
+# The API answers within 1 MB; beyond four times that, something else is talking.
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+CONNECT_TIMEOUT = 5.0
+_POOL_SIZE = 64
+
+# Carries the query past the libraries, to the connection that writes it.
+_QUERY_HEADER = "X-TencentIM-Query"
+
+
+class WireFault(NamedTuple):
+    """Why no answer was read.
+
+    :param reason: in words that hold nothing of what was sent or received.
+    :param sent: whether the server may have received the call.
+    """
+
+    reason: str
+    sent: bool
+
+
+class WireAnswer(NamedTuple):
+    """What came back: the HTTP status and the body as it is."""
+
+    status: int
+    body: bytes
+
+
+class Wire:
+    """One keep-alive session to one base URL.
+
+    :param base_url: scheme, host and port.
+    :param timeout: seconds to wait for an answer; a connection gets at most five.
+    :param ca_bundle: path of the CA file that signs the server's certificate; None for the usual ones.
+    """
+
+    def __init__(self, base_url: str, timeout: float, ca_bundle: str | None) -> None:
+        self._base_url = base_url
+        self._timeout = (min(CONNECT_TIMEOUT, timeout), timeout)
+        self._verify = ca_bundle or True
+        self._session = requests.Session()
+        # Neither .netrc nor the CA variables of the environment have a say; its proxies do.
+        self._session.trust_env = False
+        if not is_loopback(urlsplit(base_url).hostname or ""):
+            self._session.proxies.update(get_environ_proxies(base_url))
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers["Accept-Encoding"] = "identity"
+        for scheme in _POOLS:
+            self._session.mount(f"{scheme}://", _SignedAdapter(pool_connections=1, pool_maxsize=_POOL_SIZE))
+
+    def post(self, path: str, query: str, payload: bytes) -> WireAnswer | WireFault:
+        """POST once.
+
+        :param path: ``/v4/service/command``.
+        :param query: the query string, signature included.
+        :param payload: the JSON body.
+        """
+        try:
+            with self._session.post(
+                self._base_url + path,
+                data=payload,
+                headers={"Content-Type": "application/json", _QUERY_HEADER: query},
+                timeout=self._timeout,
+                verify=self._verify,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = response.raw.read(MAX_ANSWER_BYTES + 1)
+                status = response.status_code
+        except (requests.RequestException, HTTPError, OSError) as error:
+            return _fault(error)
+        if len(body) > MAX_ANSWER_BYTES:
+            return WireFault(f"the answer is larger than {MAX_ANSWER_BYTES} bytes", sent=True)
+        return WireAnswer(status, body)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+
+class _SignedRequestLine:
+    """Mixed into a urllib3 connection: adds the query as the request line is written."""
+
+    debuglevel = 0  # http.client would print the request line, whatever the logging says
+
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
+        plain = dict(headers)
+        query = plain.pop(_QUERY_HEADER)
+        super().request(method, f"{url}?{query}", body, plain, **options)  # type: ignore[misc]
+
+
+class _SignedHTTPConnection(_SignedRequestLine, HTTPConnection):
+    pass
+
+
+class _SignedHTTPSConnection(_SignedRequestLine, HTTPSConnection):
+    pass
+
+
+class _SignedHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _SignedHTTPConnection
+
+
+class _SignedHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _SignedHTTPSConnection
+
+
+_POOLS = {"http": _SignedHTTPPool, "https": _SignedHTTPSPool}
+
+
+class _SignedAdapter(HTTPAdapter):
+    """Has every connection, through a proxy or not, made by the classes above."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+def _fault(error: BaseException) -> WireFault:
+    chain = list(_causes(error))
+    connected = not any(
+        isinstance(cause, NewConnectionError | ConnectTimeoutError | ssl.SSLCertVerificationError) for cause in chain
+    )
+    root = chain[-1]
+    # Only what the operating system or the TLS library says: other texts may quote what was received.
+    if isinstance(root, ssl.SSLCertVerificationError):
+        detail = f": {root.verify_message}"
+    else:
+        detail = f": {root.strerror}" if isinstance(root, OSError) and root.strerror else ""
+    return WireFault(f"{type(root).__name__}{detail}", sent=connected)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Follow requests and urllib3 down to what really happened; each hides it in another place."""
+    seen: set[int] = set()
+    cause: object = error
+    while isinstance(cause, BaseException) and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        inner = [cause.__cause__, getattr(cause, "reason", None), *cause.args, cause.__context__]
+        cause = next((one for one in inner if isinstance(one, BaseException)), None)
