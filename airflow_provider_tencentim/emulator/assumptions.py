@@ -1,0 +1,181 @@
+"""What the documents leave open, as named switches.
+
+The default is the reading that is safe to test against, which is the one that refuses or loses more, so that
+a client which passes here cannot be surprised. Where it is another, the comment says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """The readings that the emulator follows where no document or observation settles the matter."""
+
+    # --- gateway ---
+    # 60008 was seen once for a wrong pair; 60009 and 10003 are documented for it too.
+    unknown_command_code: int = 60008
+    # A command that exists, but not here: 60017 is "request disabled", which no client should repeat.
+    not_emulated_code: int = 60017
+    # The gateway documents 60006, the account service 70020.
+    unknown_sdkappid_code: int = 60006
+    # "The account in the URL is wrong"; nothing says what a missing identifier gives.
+    missing_identifier_code: int = 60004
+    # 70003 and 70005 are both "illegal UserSig".
+    undecodable_usersig_code: int = 70003
+    # 60010 is the gateway's; the services document 10007, 90009 and 70403 for the same.
+    non_admin_code: int = 60010
+    # No document says which of 60007, 60011, 60018, 10006 answers plain excess of a command.
+    rate_limit_code: int = 60007
+    # Whether refused calls use up the limit too is unknown; if so, a client that hammers never recovers.
+    rate_counts_refused: bool = False
+    # Bought packs raise some limits; large values switch the limit off.
+    extra_calls_per_second: int = 0
+    # random and contenttype are called required, but nobody saw a call refused for them (60002 here).
+    enforce_random: bool = False
+    enforce_contenttype: bool = False
+    # JSON that cannot be parsed: sourced for openim (90001), not for the others.
+    group_json_code: int = 10011
+    account_json_code: int = 70402
+    other_json_code: int = 60003
+    # "SDK request packet 1 MB" is a client-side figure; the code is a guess.
+    request_size_limit: int = 1_048_576
+    request_size_code: int = 93000
+    # "Response packet 1 MB", answered with 10018.
+    answer_size_limit: int = 1_048_576
+    # The documents' samples show no Content-Type header: a client must not need it.
+    answer_content_type: str = ""
+
+    # --- messages ---
+    # "12 KB" on the endpoint pages; 8,000 bytes and 8 KB on older ones.
+    message_size_limit: int = 12_288
+    # Too long: 80002 is listed for group messages, 93000 for one-to-one.
+    group_too_long_code: int = 80002
+    openim_too_long_code: int = 93000
+    # MsgContent fields called required for media are enforced; whether the real server does is unknown.
+    media_fields_required: bool = True
+    # TIMRelayElem is described for receiving only.
+    relay_elem: bool = False
+    # Days after which a message is an expired placeholder: 7, 30 or 90 by edition, or bought; 0 is never.
+    roaming_days: int = 0
+
+    # --- groups ---
+    # Endpoint pages: 10015 is a malformed id; the global page: the group is gone.
+    malformed_group_code: int = 10015
+    unknown_group_code: int = 10010
+    unknown_topic_code: int = 10010
+    # TopicId on a group that has no topics.
+    topic_elsewhere_code: int = 10004
+    # An account that a group command names and that was never imported.
+    group_account_code: int = 10019
+    # Name: 30 bytes on the pages read; newer ones may allow more.
+    group_name_limit: int = 30
+    # An empty GroupType asks for all: a published client sends it.
+    empty_group_type_is_all: bool = True
+
+    # --- reading group history ---
+    # AVChatRoom stores none: 10044 or 10007.
+    history_avchatroom_code: int = 10044
+    # Whether a recalled message keeps its MsgBody is unknown.
+    recalled_body: Literal["empty", "kept"] = "empty"
+    # ReqMsgSeq 0: below the first message, or the same as absent.
+    req_seq_zero_is_newest: bool = False
+
+    # --- recall ---
+    # Nothing found on a second recall: 0, 10030 and 10032 must all read as "recalled".
+    recall_of_recalled: int = 10032
+    # 10030, or 10031 "beyond the time range".
+    recall_of_expired: int = 10030
+    # Tips and notices: 10032 has no other documented use.
+    recall_of_system: int = 10032
+    # "Up to 10"; the code for more is a guess.
+    recall_too_many_code: int = 10004
+    # 2023 pages: not supported (10033). Newer ones: the messages of the last hour.
+    avchatroom_recall: Literal["hour", "never"] = "hour"
+
+    # --- modify ---
+    # A field of the wrong type, and neither MsgBody nor CloudCustomData: 20001 or 90010.
+    modify_field_code: int = 20001
+    modify_nothing_code: int = 20001
+    # No code is documented for the group, the message or its state.
+    modify_missing_code: int = 10030
+    modify_recalled_code: int = 10030
+    modify_expired_code: int = 10030
+    # "Cannot be used for audio-video groups": 10007, 10044 or 20001.
+    modify_avchatroom_code: int = 10007
+    # Tips and notices have an object for a body: whether they may be overwritten is unknown.
+    modify_system_code: int = 20001
+    modify_c2c_missing_code: int = 20022
+    modify_c2c_recalled_code: int = 20023
+
+    # --- clear ---
+    # "Community: no"; the code is a guess.
+    clear_community_code: int = 10007
+    # A MsgSeq beyond the newest: kept as it is (later messages are born cleared), cut, or refused (10004).
+    clear_beyond_newest: Literal["kept", "cut", "refused"] = "kept"
+
+    # --- sending and importing ---
+    # Same Random (2021), same sender and Random (limits page), same content and Random (2023 and later).
+    duplicate_rule: Literal["random", "sender_random", "content_random"] = "content_random"
+    # What a dropped duplicate answers: the first one's MsgSeq, or 0.
+    duplicate_seq: Literal["same", "zero"] = "same"
+    # 40 messages a second for a group: excess is dropped although the answer says OK (MsgDropReason), or
+    # refused (10023). Off, since a fast set-up would silently lose messages.
+    group_flow_control: Literal["off", "drop", "refuse"] = "off"
+    # 7 on the endpoint page, 20 on the limits page.
+    import_batch: int = 7
+    # "Later than the newest message": whether the same second is later is unknown.
+    import_equal_times: bool = False
+    # The import page lists Text, Face, Location and Custom only; published clients import files too.
+    import_any_msg_type: bool = True
+    # MsgLifeTime over 7 days: 90026, although a page says that it is cut.
+    lifetime_over_limit: Literal["refused", "cut"] = "refused"
+
+    # --- one-to-one ---
+    unknown_sender_code: int = 20003
+    unknown_recipient_code: int = 90012
+    # "13 KB" of messages on a page of admin_getroammsg.
+    roam_page_bytes: int = 13_312
+    # A recalled one-to-one message keeps its MsgBody, or shows none.
+    recalled_c2c_body: Literal["kept", "empty"] = "kept"
+    # From_Account and To_Account of the 2021 pages, which published clients still send.
+    old_roam_names: bool = True
+
+    # --- accounts ---
+    # Identifier, the name of UserID until 2021.
+    old_import_name: bool = True
+    # More than 100 accounts: 70206 "bad batch size" or 70402.
+    account_batch_code: int = 70206
+
+    def changed(self, values: Mapping[str, object]) -> Assumptions:
+        """Return these assumptions with some replaced.
+
+        :param values: the new readings by name; text is converted to the switch's own type.
+        :raises ValueError: for an unknown name or a value that the switch cannot take.
+        """
+        kinds = get_type_hints(Assumptions)
+        unknown = sorted(set(values) - set(kinds))
+        if unknown:
+            raise ValueError(f"unknown assumption {unknown[0]!r}; known are {', '.join(kinds)}")
+        return replace(self, **{name: _convert(name, kinds[name], value) for name, value in values.items()})
+
+    def as_dict(self) -> dict[str, object]:
+        """Return every switch with its reading."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _convert(name: str, kind: Any, value: object) -> Any:
+    if get_origin(kind) is Literal:
+        if value in get_args(kind):
+            return value
+        raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}")
+    if kind is bool and value in ("true", "false"):
+        return value == "true"
+    if kind is int and isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value)
+    if type(value) is kind:
+        return value
+    raise ValueError(f"{name} must be of type {kind.__name__}")
