@@ -1,0 +1,140 @@
+"""Runs DAGs in real Airflow, against a real server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_tencentim.emulator import TencentIMEmulator
+
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def airflow_db() -> None:
+    """The metadata database of this run of the tests."""
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def running_emulator() -> Iterator[TencentIMEmulator]:
+    with TencentIMEmulator(port=0) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running_emulator: TencentIMEmulator, monkeypatch: pytest.MonkeyPatch) -> TencentIMEmulator:
+    """An empty emulator to which the default connection leads."""
+    running_emulator.reset()
+    monkeypatch.setenv("AIRFLOW_CONN_TENCENTIM_DEFAULT", running_emulator.connection_uri)
+    return running_emulator
+
+
+@dataclass
+class Run:
+    """What became of a DAG run; a mapped task stands under ``task_id[map_index]``."""
+
+    state: str
+    tasks: dict[str, str] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, BaseException] = field(default_factory=dict)
+
+
+@pytest.fixture
+def make_dag() -> Callable[..., Any]:
+    """A DAG with a name of its own: ``with make_dag() as dag: ...``."""
+    from airflow.providers.common.compat.sdk import DAG
+
+    def make(**kwargs: Any) -> Any:
+        return DAG(f"test_{next(_numbers)}", schedule=None, **kwargs)
+
+    return make
+
+
+@pytest.fixture
+def run_dag() -> Callable[..., Run]:
+    """Run a DAG with ``dag.test()``: real task instances, rendered, retried, with their XComs in the database."""
+
+    def run(dag: Any, conf: dict[str, Any] | None = None) -> Run:
+        errors: dict[str, BaseException] = {}
+        for task in dag.tasks:
+            _call_on_failure(task, lambda context: errors.__setitem__(_name(context["ti"]), context["exception"]))
+        _make_known(dag)
+        dag_run = _test(dag, conf)
+        outcome = Run(str(dag_run.state), errors=errors)
+        for ti in dag_run.get_task_instances():
+            outcome.tasks[_name(ti)] = str(ti.state)
+            outcome.tries[_name(ti)] = ti.try_number
+            outcome.results[_name(ti)] = ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index)
+        return outcome
+
+    return run
+
+
+@pytest.fixture
+def load_example() -> Callable[[str], Any]:
+    """Load an example as Airflow does, from its file."""
+
+    def load(name: str) -> Any:
+        bag = _dag_bag_class()(dag_folder=EXAMPLES / f"{name}.py")
+        assert not bag.import_errors
+        return bag.dags[name]
+
+    return load
+
+
+def _dag_bag_class() -> Any:
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # Airflow before 3.2
+        from airflow.models.dagbag import DagBag
+    return DagBag
+
+
+def _test(dag: Any, conf: dict[str, Any] | None) -> Any:
+    try:
+        return dag.test(run_conf=conf)
+    except BaseException as error:
+        # Airflow 2.11 marks the task and lets the kill or the time-out of a task out of dag.test().
+        if type(error).__name__ not in ("AirflowTaskTerminated", "AirflowTaskTimeout"):
+            raise
+    from airflow.models.dagrun import DagRun
+
+    (dag_run,) = DagRun.find(dag_id=dag.dag_id)
+    return dag_run
+
+
+def _name(ti: Any) -> str:
+    return ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"
+
+
+def _call_on_failure(task: Any, callback: Callable[[Any], None]) -> None:
+    mapped = getattr(task, "partial_kwargs", None)
+    if mapped is None:
+        task.on_failure_callback = [callback]
+    else:
+        mapped["on_failure_callback"] = [callback]
+
+
+def _make_known(dag: Any) -> None:
+    """Airflow 3 runs only DAGs that its database knows, and knows those of the DAG files: tell it of this one."""
+    try:
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    except ImportError:
+        return
+    from airflow.configuration import conf
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(dag_folder=Path(conf.get("core", "dags_folder")))
+    bag.bag_dag(dag)
+    sync_bag_to_db(bag, "dags-folder", None)
