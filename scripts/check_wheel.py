@@ -1,0 +1,75 @@
+"""Installs the wheel, and nothing else of ours, beside a stock Airflow, and asks Airflow what it knows of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "airflow_provider_tencentim"
+
+# Runs in the clean environment, from an empty folder: nothing of the checkout can help.
+QUESTIONS = """
+import importlib.metadata, json, pkgutil
+import airflow_provider_tencentim as package
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.providers_manager import ProvidersManager
+manager = ProvidersManager()
+names = [module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+modules = [name for name in names if ".emulator" not in name and ".example_dags" not in name]
+for name in modules:
+    __import__(name)
+print(json.dumps({
+    "version": importlib.metadata.version("airflow-provider-tencentim"),
+    "provider": "airflow-provider-tencentim" in manager.providers,
+    "hook": manager.hooks["tencentim"].hook_class_name,
+    "modules": len(modules),
+    "examples": [name for name in DagBundlesManager().get_all_bundle_names() if "tencentim" in name],
+}))
+"""
+
+
+def main(wheel: Path) -> int:
+    held = zipfile.ZipFile(wheel).namelist()
+    lacking = {f"{PACKAGE}/py.typed", f"{PACKAGE}/example_dags/example_tencentim_on_demand.py"} - set(held)
+    stray = [name for name in held if not name.startswith((f"{PACKAGE}/", f"{PACKAGE}-"))]
+    if lacking or stray:
+        print(f"{wheel.name} lacks {lacking or 'nothing'} and should not hold {stray or 'anything else'}")
+        return 1
+
+    with tempfile.TemporaryDirectory() as folder:
+        uv, python = Path(sys.executable).with_name("uv"), Path(folder, "venv", "bin", "python")
+        run(uv, "venv", "--quiet", "--python", sys.executable, Path(folder, "venv"))
+        # The same releases as the tests use, as constraints: what the wheel needs is its own business to say.
+        pins = Path(folder, "pins.txt")
+        text = (ROOT / "requirements" / "airflow-3.3.txt").read_text()
+        pins.write_text("\n".join(line.split(" \\")[0] for line in text.splitlines() if "==" in line))
+        run(
+            uv, "pip", "install", "--quiet", "--python", python, "--constraint", pins, "apache-airflow", wheel.resolve()
+        )
+        run(uv, "pip", "check", "--python", python)
+        environment = os.environ | {"AIRFLOW_HOME": folder}
+        answer = subprocess.run(
+            [python, "-W", "ignore", "-c", QUESTIONS],
+            cwd=folder,
+            env={key: value for key, value in environment.items() if key != "PYTHONPATH"},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    known = json.loads(answer.stdout.splitlines()[-1])
+    print(f"{wheel.name}: {len(held)} files; beside a stock Airflow it says {known}")
+    return 0 if known["provider"] and known["hook"].endswith("TencentIMHook") and known["examples"] else 1
+
+
+def run(*command: object) -> None:
+    subprocess.run([str(part) for part in command], check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
