@@ -106,9 +106,9 @@ def _read_integer(name: str, value: object) -> int:
 def _read_number(name: str, value: object) -> float:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", value.strip(), re.ASCII):
         return float(value)
-    if type(value) not in (int, float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} must be a number")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _read_commands(name: str, value: object) -> str | list[str]:

@@ -89,7 +89,9 @@ class TencentIMHook(BaseHook):
         """
         connection = self.get_connection(self.tencentim_conn_id)
         try:
-            client = TencentIMClient(**client_arguments(connection) | {"timeout": _TEST_TIMEOUT})
+            arguments = client_arguments(connection)
+            TencentIMClient(**arguments).close()  # with its own time-out: that may be what is wrong
+            client = TencentIMClient(**arguments | {"timeout": _TEST_TIMEOUT})
         except ValueError as error:
             return False, f"{error}."
         with client:
