@@ -56,6 +56,19 @@ def check_id(name: str, value: object, longest: int) -> str:
     return text
 
 
+def check_ids(name: str, values: object, most: int) -> list[str]:
+    """Return a list of UserIDs.
+
+    :param name: the argument.
+    :param values: what was given for it.
+    :param most: at most so many.
+    :raises ValueError: when it is no list, empty, too long, or holds something else.
+    """
+    if not isinstance(values, list | tuple) or not 1 <= len(values) <= most:
+        raise ValueError(f"{name} must be a list of 1 to {most} UserIDs")
+    return [check_id(name, value, LONGEST_USER_ID) for value in values]
+
+
 def check_msg_seq(name: str, value: object) -> int:
     """Return a MsgSeq.
 
@@ -67,6 +80,19 @@ def check_msg_seq(name: str, value: object) -> int:
         return check_seq(value)
     except ValueError as error:
         raise ValueError(f"{name} {error}") from None
+
+
+def check_msg_key(name: str, value: object) -> str:
+    """Return a MsgKey.
+
+    :param name: the argument.
+    :param value: what was given for it.
+    :raises ValueError: when it is not three numbers with underscores between them.
+    """
+    text = check_text(name, value)
+    if not _MSG_KEY.fullmatch(text):
+        raise ValueError(f"{name} is not MsgSeq_MsgRandom_MsgTimeStamp, such as 31906_833502_1572869830")
+    return text
 
 
 def group_fields(group_id: object, topic_id: object = None) -> dict[str, str]:
@@ -90,14 +116,11 @@ def conversation_fields(from_account: object, to_account: object, msg_key: objec
     :param msg_key: the MsgKey.
     :raises ValueError: naming the one that is malformed.
     """
-    fields = {
+    return {
         "From_Account": check_id("from_account", from_account, LONGEST_USER_ID),
         "To_Account": check_id("to_account", to_account, LONGEST_USER_ID),
-        "MsgKey": check_text("msg_key", msg_key),
+        "MsgKey": check_msg_key("msg_key", msg_key),
     }
-    if not _MSG_KEY.fullmatch(fields["MsgKey"]):
-        raise ValueError("msg_key is not MsgSeq_MsgRandom_MsgTimeStamp, such as 31906_833502_1572869830")
-    return fields
 
 
 def message_fields(msg_body: object, cloud_custom_data: object) -> dict[str, Any]:

@@ -6,27 +6,18 @@ Imports nothing from Airflow.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from .arguments import (
-    LONGEST_GROUP_ID,
-    LONGEST_USER_ID,
-    check_id,
-    check_msg_seq,
-    conversation_fields,
-    group_fields,
-    message_fields,
-    reason_field,
-)
-from .commands import COMMANDS, DOCUMENTED_CALLS_PER_SECOND, Command, find_command
+from .app_commands import AppCommands
+from .arguments import LONGEST_USER_ID, check_id
+from .c2c_commands import C2CCommands
+from .commands import DOCUMENTED_CALLS_PER_SECOND, Command, find_command
 from .endpoint import base_url_of_region, check_base_url
-from .errors import TencentIMInvalidRequestError, TencentIMPermissionError, TencentIMTransientError
+from .errors import TencentIMInvalidRequestError, TencentIMPermissionError
+from .group_commands import GroupCommands
 from .pacing import DEFAULT_CALLS_PER_SECOND, PROCESS_PACER, Pacer
-from .recall import GroupRecall, RecallResult
 from .regions import DEFAULT_REGION
-from .seqs import SeqSet, parse_seqs
 from .signature import UserSigSigner
 from .transport import MAX_TRIES, Transport
 from .wire import Wire
@@ -39,13 +30,10 @@ LEAST_TIMEOUT = 4.0
 
 AllowedCommands = Literal["read"] | Sequence[str] | None
 
-#: What an operator needs to know of a group before it acts; asked for alone, 50 groups stay far below 1 MB.
-GROUP_FIELDS = ("Type", "Name", "CreateTime", "LastMsgTime", "NextMsgSeq", "MemberNum")
-
 _COMMAND = re.compile(r"[a-z0-9_]+/[a-z0-9_]+", re.ASCII)
 
 
-class TencentIMClient:
+class TencentIMClient(GroupCommands, C2CCommands, AppCommands):
     """Calls the REST API in the name of an app admin, from as many threads as you like.
 
     Every call is signed, paced, and repeated where that is safe. What comes back is the answer, and its
@@ -124,15 +112,6 @@ class TencentIMClient:
         self._transport.cancel()
 
     def call(self, command: str, body: Mapping[str, Any], *, tries: int = MAX_TRIES) -> dict[str, Any]:
-        """Send any command of the REST API.
-
-        :param command: ``service/command``, as in the URL behind ``/v4/``. One that the command table does not
-            hold is taken to write, and is not repeated when its answer was lost.
-        :param body: what is sent, as JSON.
-        :param tries: at most so many.
-        :return: the answer.
-        :raises TencentIMError: the subclass of its kind.
-        """
         if not _COMMAND.fullmatch(command):
             raise TencentIMInvalidRequestError(repr(command), None, "a command is service/command in small letters")
         row = find_command(command)
@@ -140,166 +119,6 @@ class TencentIMClient:
             reason = "the connection's allowed_commands do not include it, and nothing was sent"
             raise TencentIMPermissionError(command, None, reason)
         return self._transport.call(row, body, tries)
-
-    def modify_group_msg(
-        self,
-        group_id: str,
-        msg_seq: int,
-        msg_body: str | Sequence[Mapping[str, Any]] | None = None,
-        cloud_custom_data: str | None = None,
-        topic_id: str | None = None,
-    ) -> dict[str, Any]:
-        """Overwrite a stored group message, which cannot be undone; not in an AVChatRoom (document 269/74741).
-
-        :param group_id: the GroupId.
-        :param msg_seq: the message.
-        :param msg_body: the new MsgBody: a list of elements, or text for one TIMTextElem.
-        :param cloud_custom_data: the new CloudCustomData. What is not given stays as it is; one must be given.
-        :param topic_id: the TopicId, for a topic of a community.
-        :raises ValueError: naming an argument that is malformed; nothing is sent.
-        :raises TencentIMError: the subclass of its kind.
-        """
-        body = {
-            **group_fields(group_id, topic_id),
-            "MsgSeq": check_msg_seq("msg_seq", msg_seq),
-            **message_fields(msg_body, cloud_custom_data),
-        }
-        return self.call("openim/modify_group_msg", body)
-
-    def modify_c2c_msg(
-        self,
-        from_account: str,
-        to_account: str,
-        msg_key: str,
-        msg_body: str | Sequence[Mapping[str, Any]] | None = None,
-        cloud_custom_data: str | None = None,
-    ) -> dict[str, Any]:
-        """Overwrite a stored one-to-one message, which cannot be undone ("Modifying Historical One-to-One Messages").
-
-        :param from_account: the sender's UserID.
-        :param to_account: the recipient's UserID.
-        :param msg_key: the MsgKey, ``MsgSeq_MsgRandom_MsgTimeStamp``.
-        :param msg_body: the new MsgBody: a list of elements, or text for one TIMTextElem.
-        :param cloud_custom_data: the new CloudCustomData. What is not given stays as it is; one must be given.
-        :raises ValueError: naming an argument that is malformed; nothing is sent.
-        :raises TencentIMError: the subclass of its kind.
-        """
-        body = {
-            **conversation_fields(from_account, to_account, msg_key),
-            **message_fields(msg_body, cloud_custom_data),
-        }
-        return self.call("openim/modify_c2c_msg", body)
-
-    def group_msg_recall(
-        self,
-        group_id: str,
-        msg_seqs: SeqSet | Iterable[int | str],
-        topic_id: str | None = None,
-        reason: str | None = None,
-    ) -> Iterator[RecallResult]:
-        """Withdraw group messages from everyone, ten a call, which cannot be undone (document 269/12341).
-
-        :param group_id: the GroupId.
-        :param msg_seqs: the messages; doubles are sent once.
-        :param topic_id: the TopicId, for a topic of a community.
-        :param reason: shown with the recall, at most 100 bytes.
-        :return: one result for each seq, as the answers come; failures are results too.
-        :raises ValueError: naming an argument that is malformed; nothing is sent.
-        :raises TencentIMError: behind the last result, when an error that every call would meet ended the run.
-        """
-        where = group_fields(group_id, topic_id)
-        return GroupRecall(self, where, reason_field(reason)).run(_seq_set(msg_seqs))
-
-    def preview_group_msg_recall(
-        self, group_id: str, msg_seqs: SeqSet | Iterable[int | str], topic_id: str | None = None
-    ) -> Iterator[RecallResult]:
-        """Look up in the history what a recall would meet; nothing is recalled.
-
-        :param group_id: the GroupId.
-        :param msg_seqs: the messages.
-        :param topic_id: the TopicId, for a topic of a community.
-        :return: one result for each seq.
-        :raises ValueError: naming an argument that is malformed.
-        :raises TencentIMError: when the history cannot be read, as in an AVChatRoom, which has none.
-        """
-        return GroupRecall(self, group_fields(group_id, topic_id), {}).preview(_seq_set(msg_seqs))
-
-    def clear_group_msg(self, group_id: str, msg_seq: int | None = None) -> dict[str, Any]:
-        """Hide a group's history from its members; admins still read it. Not for a Community (document 269/95617).
-
-        :param group_id: the GroupId.
-        :param msg_seq: the last message to hide. None hides all there is when the call arrives.
-        :raises ValueError: naming an argument that is malformed; nothing is sent.
-        :raises TencentIMError: the subclass of its kind.
-        """
-        body: dict[str, Any] = group_fields(group_id)
-        if msg_seq is not None:
-            body["MsgSeq"] = check_msg_seq("msg_seq", msg_seq)
-        return self.call("group_open_http_svc/clear_group_msg", body)
-
-    def group_msg_get_simple(
-        self,
-        group_id: str,
-        req_msg_seq: int | None = None,
-        req_msg_number: int = 20,
-        topic_id: str | None = None,
-        with_recalled_msg: bool = True,
-    ) -> dict[str, Any]:
-        """Read a page of a group's history, newest first (document 269/2738).
-
-        :param group_id: the GroupId.
-        :param req_msg_seq: the newest message of the page; None for the newest there is.
-        :param req_msg_number: how many, at most 20.
-        :param topic_id: the TopicId, for a topic of a community.
-        :param with_recalled_msg: whether recalled messages are shown, with IsPlaceMsg 2.
-        :raises ValueError: naming an argument that is malformed.
-        :raises TencentIMError: the subclass of its kind.
-        """
-        body: dict[str, Any] = {**group_fields(group_id, topic_id), "ReqMsgNumber": req_msg_number}
-        if req_msg_seq is not None:
-            body["ReqMsgSeq"] = check_msg_seq("req_msg_seq", req_msg_seq)
-        if with_recalled_msg:
-            body["WithRecalledMsg"] = 1
-        return self.call("group_open_http_svc/group_msg_get_simple", body)
-
-    def get_group_info(
-        self, group_ids: Iterable[str], fields: Sequence[str] = GROUP_FIELDS
-    ) -> Iterator[dict[str, Any]]:
-        """Read what groups are, 50 a call ("Getting Group Profiles").
-
-        :param group_ids: GroupIds of any number.
-        :param fields: what to ask for; members are never asked for, so that the answer stays under 1 MB.
-        :return: a GroupInfo for each; a group's own ErrorCode tells whether it was found.
-        :raises ValueError: when an id is malformed.
-        :raises TencentIMError: the subclass of its kind.
-        """
-        command = COMMANDS["group_open_http_svc/get_group_info"]
-        ids = iter(group_ids)
-        while chunk := [check_id("group_id", group_id, LONGEST_GROUP_ID) for group_id in islice(ids, command.chunk)]:
-            body = {"GroupIdList": chunk, "ResponseFilter": {"GroupBaseInfoFilter": list(fields)}}
-            infos = self.call(command.path, body).get("GroupInfo")
-            found = {
-                info.get("GroupId"): info
-                for info in (infos if isinstance(infos, list) else [])
-                if isinstance(info, dict) and type(info.get("ErrorCode")) is int
-            }
-            for group_id in chunk:
-                if group_id not in found:
-                    raise TencentIMTransientError(
-                        command.path, None, "the answer leaves out a group that was asked for"
-                    )
-                yield found[group_id]
-
-    def account_check(self, user_ids: Sequence[str], *, tries: int = MAX_TRIES) -> dict[str, Any]:
-        """Tell which accounts exist ("Querying Accounts").
-
-        :param user_ids: at most 100 UserIDs.
-        :param tries: at most so many.
-        :raises ValueError: when a UserID is malformed.
-        :raises TencentIMError: the subclass of its kind.
-        """
-        items = [{"UserID": check_id("user_ids", user_id, LONGEST_USER_ID)} for user_id in user_ids]
-        return self.call("im_open_login_svc/account_check", {"CheckItem": items}, tries=tries)
 
     def _allows(self, command: Command) -> bool:
         if self._allowed == "read":
@@ -317,12 +136,3 @@ def _allowed(value: AllowedCommands) -> Literal["read"] | frozenset[str] | None:
     ):
         raise ValueError("allowed_commands must be 'read' or a list of commands such as openim/modify_group_msg")
     return frozenset(value)
-
-
-def _seq_set(msg_seqs: SeqSet | Iterable[int | str]) -> SeqSet:
-    if isinstance(msg_seqs, SeqSet):
-        return msg_seqs
-    try:
-        return parse_seqs([msg_seqs] if isinstance(msg_seqs, str) else msg_seqs)
-    except ValueError as error:
-        raise ValueError(f"msg_seqs {error}") from None

@@ -35,12 +35,36 @@ class Command:
 
 
 _TABLE = (
+    # --- group messages
     Command("openim/modify_group_msg", writes=True, repeatable=True),
-    Command("openim/modify_c2c_msg", writes=True, repeatable=True),
     Command("group_open_http_svc/group_msg_recall", writes=True, repeatable=True, chunk=10),
     # Repeatable only through a MsgSeq: see is_repeatable.
     Command("group_open_http_svc/clear_group_msg", writes=True, repeatable=False),
+    # A repeat would also recall what the sender sent in between.
+    Command("group_open_http_svc/delete_group_msg_by_sender", writes=True, repeatable=False),
     Command("group_open_http_svc/group_msg_get_simple", writes=False, repeatable=True, chunk=20),
+    Command("group_open_http_svc/send_group_msg", writes=True, repeatable=False, random_field="Random"),
+    # The list is of the members that are notified; nothing drops a duplicate.
+    Command("group_open_http_svc/send_group_system_notification", writes=True, repeatable=False, chunk=500),
+    # The endpoint page says 7, the limits page 20: the smaller is right in both readings.
+    Command("group_open_http_svc/import_group_msg", writes=True, repeatable=False, chunk=7),
+    # --- one-to-one messages
+    Command("openim/modify_c2c_msg", writes=True, repeatable=True),
+    # A repeat answers 20023, "already recalled".
+    Command("openim/admin_msgwithdraw", writes=True, repeatable=True),
+    Command("openim/delete_c2c_msg_ramble", writes=True, repeatable=True, chunk=30),
+    Command("openim/admin_getroammsg", writes=False, repeatable=True),
+    Command("openim/sendmsg", writes=True, repeatable=False, random_field="MsgRandom"),
+    # The list is of the recipients; an app may also send no more than 12,000 of these messages a minute.
+    Command("openim/batchsendmsg", writes=True, repeatable=False, random_field="MsgRandom", chunk=500),
+    # Duplicates are those of the same MsgSeq, MsgRandom and MsgTimeStamp. The last two are always there; without
+    # the first, the server makes one up for every call, and a repeat imports the message twice.
+    Command("openim/importmsg", writes=True, repeatable=False, random_field="MsgSeq"),
+    # --- conversations
+    Command("recentcontact/get_list", writes=False, repeatable=True),
+    # With ClearRamble a repeat would also clear what came in between, and without it hide its conversation.
+    Command("recentcontact/delete", writes=True, repeatable=False),
+    # --- groups
     Command("group_open_http_svc/get_group_info", writes=False, repeatable=True, chunk=50),
     Command(
         "group_open_http_svc/get_appid_group_list",
@@ -49,15 +73,18 @@ _TABLE = (
         calls_per_second=1,
         chunk=10_000,
     ),
-    Command("openim/admin_getroammsg", writes=False, repeatable=True),
-    Command("im_open_login_svc/account_check", writes=False, repeatable=True, calls_per_second=100, chunk=100),
-    Command("openconfigsvr/getappinfo", writes=False, repeatable=True),
+    Command("group_open_http_svc/get_joined_group_list", writes=False, repeatable=True, chunk=5000),
     Command("group_open_http_svc/create_group", writes=True, repeatable=False),
     Command("group_open_http_svc/import_group", writes=True, repeatable=False),
-    Command("group_open_http_svc/send_group_msg", writes=True, repeatable=False, random_field="Random"),
-    # The endpoint page says 7, the limits page 20: the smaller is right in both readings.
-    Command("group_open_http_svc/import_group_msg", writes=True, repeatable=False, chunk=7),
-    Command("openim/sendmsg", writes=True, repeatable=False, random_field="MsgRandom"),
+    # The id of a dissolved group is free again: a repeat might dissolve the next group that took it.
+    Command("group_open_http_svc/destroy_group", writes=True, repeatable=False),
+    # --- accounts
+    Command("im_open_login_svc/account_import", writes=True, repeatable=True),
+    Command("im_open_login_svc/multiaccount_import", writes=True, repeatable=True, calls_per_second=100, chunk=100),
+    Command("im_open_login_svc/account_check", writes=False, repeatable=True, calls_per_second=100, chunk=100),
+    # --- the app
+    Command("openconfigsvr/getappinfo", writes=False, repeatable=True),
+    Command("open_msg_svc/get_history", writes=False, repeatable=True, calls_per_second=10),
 )
 
 COMMANDS: dict[str, Command] = {command.path: command for command in _TABLE}

@@ -35,6 +35,8 @@ def check_base_url(base_url: str, port: int | None = None) -> str:
         raise ValueError("the base URL is malformed") from None
     if parts.scheme not in ("http", "https") or not host or not _HOST.fullmatch(host):
         raise ValueError("the base URL is not like https://console.tim.qq.com")
+    if port is not None and not 0 <= port <= 65_535:
+        raise ValueError("the port is not a number from 1 to 65535")
     if parts.username or parts.password or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("the base URL holds more than scheme, host and port")
     if parts.scheme == "http" and not is_loopback(host):

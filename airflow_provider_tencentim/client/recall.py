@@ -12,14 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from .bulk import side_by_side
+from .caller import Caller, entries
 from .commands import COMMANDS
 from .errors import TencentIMCancelledError, TencentIMError, explain
-
-if TYPE_CHECKING:
-    from .client import TencentIMClient
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +71,7 @@ class GroupRecall:
     :param reason: the body field that tells its members why, or none.
     """
 
-    def __init__(self, client: TencentIMClient, where: dict[str, str], reason: dict[str, str]) -> None:
+    def __init__(self, client: Caller, where: dict[str, str], reason: dict[str, str]) -> None:
         self._client = client
         self._where = where
         self._reason = reason
@@ -235,12 +233,11 @@ _PREVIEWS: dict[_State, tuple[RecallOutcome, str]] = {
 
 
 def _shown_messages(answer: dict[str, Any], newest: int) -> dict[int, _State]:
-    entries = answer.get("RspMsgList")
     shown = {}
-    for entry in entries if isinstance(entries, list) else []:
-        seq, place = (entry.get("MsgSeq"), entry.get("IsPlaceMsg", 0)) if isinstance(entry, dict) else (None, None)
+    for entry in entries(HISTORY, answer, "RspMsgList"):
+        seq, place = entry.get("MsgSeq"), entry.get("IsPlaceMsg", 0)
         # A page that runs the wrong way would otherwise be read for ever.
-        if type(seq) is int and 0 < seq <= newest and place in (0, 1, 2):
+        if type(seq) is int and 0 < seq <= newest and type(place) is int and place in (0, 1, 2):
             shown[seq] = _State(place)
     return shown
 

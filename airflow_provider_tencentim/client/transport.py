@@ -200,7 +200,7 @@ def _parse(body: bytes) -> dict[str, Any] | None:
     """Return the answer, or None where it is not an object with a whole number as its ErrorCode."""
     try:
         # Old clients' messages hold control characters, and what is not UTF-8 must not hide the ErrorCode.
-        answer = json.loads(body.decode("utf-8", "replace"), strict=False)
+        answer = json.loads(body.decode("utf-8-sig", "replace"), strict=False)
     except (ValueError, RecursionError):
         return None
     if isinstance(answer, dict) and type(answer.get("ErrorCode")) is int:

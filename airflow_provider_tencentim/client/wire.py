@@ -8,6 +8,7 @@ the request line is written to the socket.
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from .endpoint import is_loopback
 
 # The API answers within 1 MB; beyond four times that, something else is talking.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
+_READ_BYTES = 64 * 1024
 CONNECT_TIMEOUT = 5.0
 _POOL_SIZE = 64
 
@@ -55,9 +57,12 @@ class Wire:
     :param base_url: scheme, host and port.
     :param timeout: seconds to wait for an answer; a connection gets at most five.
     :param ca_bundle: path of the CA file that signs the server's certificate; None for the usual ones.
+    :raises ValueError: when there is no certificate in the CA file.
     """
 
     def __init__(self, base_url: str, timeout: float, ca_bundle: str | None) -> None:
+        if ca_bundle is not None:
+            _check_ca_bundle(ca_bundle)
         self._base_url = base_url
         self._timeout = (min(CONNECT_TIMEOUT, timeout), timeout)
         self._verify = ca_bundle or True
@@ -78,20 +83,21 @@ class Wire:
         :param query: the query string, signature included.
         :param payload: the JSON body.
         """
+        line = _Query(query)
         try:
             with self._session.post(
                 self._base_url + path,
                 data=payload,
-                headers={"Content-Type": "application/json", _QUERY_HEADER: query},
+                headers={"Content-Type": "application/json", _QUERY_HEADER: line},
                 timeout=self._timeout,
                 verify=self._verify,
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = response.raw.read(MAX_ANSWER_BYTES + 1)
+                body = _read(response.raw, time.monotonic() + self._timeout[1])
                 status = response.status_code
         except (requests.RequestException, HTTPError, OSError) as error:
-            return _fault(error)
+            return _fault(error, line.connected)
         if len(body) > MAX_ANSWER_BYTES:
             return WireFault(f"the answer is larger than {MAX_ANSWER_BYTES} bytes", sent=True)
         return WireAnswer(status, body)
@@ -99,6 +105,22 @@ class Wire:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _read(raw: Any, deadline: float) -> bytes:
+    """Read the whole body, or a little more than may be: only the empty read behind the end tells a body cut short."""
+    body = bytearray()
+    while len(body) <= MAX_ANSWER_BYTES and (part := raw.read1(_READ_BYTES)):
+        body += part
+        if time.monotonic() > deadline:  # the session's time-out is one for each read
+            raise TimeoutError
+    return bytes(body)
+
+
+class _Query(str):
+    """A query string that knows whether there was a connection to write it to, encrypted where it is to be."""
+
+    connected = False
 
 
 class _SignedRequestLine:
@@ -109,6 +131,7 @@ class _SignedRequestLine:
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
         plain = dict(headers)
         query = plain.pop(_QUERY_HEADER)
+        query.connected = True
         super().request(method, f"{url}?{query}", body, plain, **options)  # type: ignore[misc]
 
 
@@ -144,18 +167,24 @@ class _SignedAdapter(HTTPAdapter):
         return manager
 
 
-def _fault(error: BaseException) -> WireFault:
+def _check_ca_bundle(path: str) -> None:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise ValueError(f"ca_bundle names no readable file of certificates ({type(error).__name__})") from None
+
+
+def _fault(error: BaseException, connected: bool) -> WireFault:
     chain = list(_causes(error))
-    connected = not any(
-        isinstance(cause, NewConnectionError | ConnectTimeoutError | ssl.SSLCertVerificationError) for cause in chain
-    )
+    # A plain connection is opened only as the request is written.
+    never_opened = any(isinstance(cause, NewConnectionError | ConnectTimeoutError) for cause in chain)
     root = chain[-1]
     # Only what the operating system or the TLS library says: other texts may quote what was received.
     if isinstance(root, ssl.SSLCertVerificationError):
         detail = f": {root.verify_message}"
     else:
         detail = f": {root.strerror}" if isinstance(root, OSError) and root.strerror else ""
-    return WireFault(f"{type(root).__name__}{detail}", sent=connected)
+    return WireFault(f"{type(root).__name__}{detail}", sent=connected and not never_opened)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

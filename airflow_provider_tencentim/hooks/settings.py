@@ -44,9 +44,10 @@ def client_arguments(connection: Connection) -> dict[str, Any]:
 
 
 def _sdkappid(login: str | None) -> int:
-    if not login or not re.fullmatch(r"[0-9]{1,12}", login.strip(), re.ASCII):
+    text = str(login if login is not None else "").strip()  # a number, in a YAML file of connections
+    if not re.fullmatch(r"[0-9]{1,12}", text, re.ASCII):
         raise ValueError("SDKAppID (login) is missing or not a whole number")
-    return int(login)
+    return int(text)
 
 
 def _secret_key(password: str | None) -> str:
@@ -58,11 +59,11 @@ def _secret_key(password: str | None) -> str:
 def _base_url(host: str | None, port: int | None, region: str) -> str:
     named = (host or "").strip()
     if not named:
-        return check_base_url(base_url_of_region(region), port)
+        named = base_url_of_region(region)
     try:
         return check_base_url(named if "://" in named else f"https://{named}", port)
     except ValueError as error:
-        raise ValueError(f"API host (host): {error}") from None
+        raise ValueError(f"API host (host) and port: {error}") from None
 
 
 def _read_extra(text: str | None) -> dict[str, Any]:

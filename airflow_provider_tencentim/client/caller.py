@@ -1,0 +1,93 @@
+"""What the commands of every kind of chat are built on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from .errors import TencentIMTransientError
+from .transport import MAX_TRIES
+
+
+class Caller(ABC):
+    """Something that can send any command."""
+
+    @abstractmethod
+    def call(self, command: str, body: Mapping[str, Any], *, tries: int = MAX_TRIES) -> dict[str, Any]:
+        """Send any command of the REST API.
+
+        :param command: ``service/command``, as in the URL behind ``/v4/``. One that the command table does not hold
+            is taken to write, and is not repeated when its answer was lost.
+        :param body: what is sent, as JSON.
+        :param tries: at most so many.
+        :return: the answer.
+        :raises TencentIMError: the subclass of its kind.
+        """
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Send nothing more: waits are woken, and calls under way and later ones raise TencentIMCancelledError."""
+
+
+def entries(command: str, answer: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return a list of an answer; one that is not there is no empty one.
+
+    :param command: the command that was asked.
+    :param answer: what came back.
+    :param name: the list's name.
+    :raises TencentIMTransientError: when it is missing, or holds something else than objects.
+    """
+    found = answer.get(name)
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise TencentIMTransientError(command, None, f"the answer has no list of objects as its {name}")
+    return found
+
+
+def number_of(command: str, entry: Mapping[str, Any], name: str) -> int:
+    """Return a whole number of an answer.
+
+    :param command: the command that was asked.
+    :param entry: what came back, or an entry of one of its lists.
+    :param name: the field.
+    :raises TencentIMTransientError: when it is something else.
+    """
+    value = entry.get(name)
+    if type(value) is not int:
+        raise TencentIMTransientError(command, None, f"the answer has no whole number as its {name}")
+    return value
+
+
+def text_of(command: str, entry: Mapping[str, Any], name: str) -> str:
+    """Return a text of an answer.
+
+    :param command: the command that was asked.
+    :param entry: what came back, or an entry of one of its lists.
+    :param name: the field.
+    :raises TencentIMTransientError: when it is something else, or empty.
+    """
+    value = entry.get(name)
+    if not isinstance(value, str) or not value:
+        raise TencentIMTransientError(command, None, f"the answer has no text as its {name}")
+    return value
+
+
+class Pages:
+    """Sees to it that pages lead on: an answer that leads back would be followed for ever.
+
+    :param command: the command whose pages are read.
+    """
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._seen: set[Hashable] = set()
+
+    def lead_to(self, place: Hashable) -> None:
+        """Note where the next page begins.
+
+        :param place: whatever tells one page from another.
+        :raises TencentIMTransientError: when that page was read already.
+        """
+        if place in self._seen:
+            raise TencentIMTransientError(self._command, None, "its pages lead back to one that was read already")
+        self._seen.add(place)
