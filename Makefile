@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-unit test-airflow2 lint types wheel check lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 lint types wheel check-wheel lock clean
 
 help:           ## this list
 	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -15,6 +15,9 @@ venv: $(VENV)/.ready    ## the environment of all other targets: Airflow 3.3 and
 
 demo: $(VENV)/.ready    ## watch Airflow modify, recall and clear messages of an emulated app
 	$(BIN)/python scripts/demo.py
+
+ui: $(VENV)/.ready    ## Airflow's web UI with the emulator behind it, until Ctrl-C
+	$(BIN)/python scripts/ui.py
 
 test: $(VENV)/.ready    ## all tests, on Airflow 3.3
 	$(BIN)/python -m pytest
@@ -43,7 +46,7 @@ lock: $(VENV)/.ready    ## pin the environments anew
 	scripts/lock.sh $(BIN)/uv
 
 clean:          ## remove all that was made here
-	rm -rf $(VENV) $(VENV2) dist .demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV2) dist .demo .ui .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.ready: requirements/airflow-3.3.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
