@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo ui test test-unit test-airflow2 lint types wheel check-wheel lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 test-system lint types wheel check-wheel lock clean
 
 help:           ## this list
 	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -27,6 +27,9 @@ test-unit: $(VENV)/.ready    ## the tests that need no Airflow run and no socket
 
 test-airflow2: $(VENV2)/.ready    ## the operators' tests, on Airflow 2.11
 	$(VENV2)/bin/python -m pytest tests/unit tests/airflow
+
+test-system: $(VENV)/.ready    ## Airflow's web UI and its scheduler, as make ui starts them: a minute
+	$(BIN)/python -m pytest tests/system
 
 lint: $(VENV)/.ready    ## ruff
 	$(BIN)/ruff check .

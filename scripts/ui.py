@@ -89,6 +89,8 @@ def write_connection(emulator: TencentIMEmulator) -> Path:
 
 def settings(url: str, port: int, trigger_logs: int, worker_logs: int) -> dict[str, str]:
     return {
+        # "standalone" starts the command airflow by its name.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "AIRFLOW_HOME": str(HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(HOME / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

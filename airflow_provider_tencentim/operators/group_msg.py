@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, ObjectStoragePath
-
 from airflow_provider_tencentim.operators.arguments import Arguments, given_arguments, overwritten_fields
 from airflow_provider_tencentim.operators.base import TencentIMOperator
 from airflow_provider_tencentim.operators.tally import RecallTally
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
     from airflow_provider_tencentim.client.recall import RecallResult
     from airflow_provider_tencentim.client.seqs import SeqSet
 
+# Under which Airflow keeps what execute() returns; the name's own module would load the models of its database.
+_RETURN_KEY = "return_value"
 _SECONDS_BETWEEN_PROGRESS_LINES = 10
 _GET_GROUP_INFO = "group_open_http_svc/get_group_info"
 # Where a task keeps, for its retries, what clear_all meant when it was first tried.
@@ -170,6 +170,8 @@ class RecallGroupMsgOperator(TencentIMOperator):
 
     def _read_seqs(self, arguments: Arguments) -> SeqSet:
         """Read and check every MsgSeq before the first call."""
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
         from airflow_provider_tencentim.client.arguments import check_text
         from airflow_provider_tencentim.client.seqs import parse_seq_lines, parse_seqs
 
@@ -201,7 +203,7 @@ class RecallGroupMsgOperator(TencentIMOperator):
     def _push(self, context: Context, summary: dict[str, Any]) -> None:
         """Push the counts although the task may fail: what was done must be known."""
         if self.do_xcom_push and (task_instance := context.get("ti")):
-            task_instance.xcom_push(key=XCOM_RETURN_KEY, value=summary)
+            task_instance.xcom_push(key=_RETURN_KEY, value=summary)
 
 
 class ClearGroupHistoryOperator(TencentIMOperator):
