@@ -21,7 +21,8 @@ from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.providers_manager import ProvidersManager
 manager = ProvidersManager()
 names = [module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
-modules = [name for name in names if ".emulator" not in name and ".example_dags" not in name]
+others = (".emulator", ".example_dags", ".pytest_plugin")
+modules = [name for name in names if not name.removeprefix(package.__name__).startswith(others)]
 for name in modules:
     __import__(name)
 print(json.dumps({

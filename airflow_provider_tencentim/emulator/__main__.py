@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 
+from airflow_provider_tencentim.emulator.calls import GROUP_TYPE_NAMES
 from airflow_provider_tencentim.emulator.server import DEFAULT_IDENTIFIER, TencentIMEmulator
 
 KEY_VARIABLE = "TENCENTIM_EMULATOR_SECRET_KEY"
@@ -26,8 +27,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--secret-key", help=f"the key of the app; also from {KEY_VARIABLE}")
     parser.add_argument("--identifier", default=DEFAULT_IDENTIFIER, help="the app's administrator")
     parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="serve HTTPS with this certificate")
-    parser.add_argument("--generate", type=_size, metavar="GROUPSxMESSAGES", help="start with a population")
-    parser.add_argument("--seed", type=int, default=0, help="another number makes another population")
+    parser.add_argument(
+        "--generate",
+        type=_size,
+        metavar="GROUPSxMESSAGES",
+        help="start with a made-up app: so many groups, so many messages in the mean",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="another number makes another app")
+    parser.add_argument(
+        "--load",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="start with the messages of hourly history files, plain or gzip",
+    )
+    parser.add_argument(
+        "--load-type",
+        default="Public",
+        choices=GROUP_TYPE_NAMES,
+        help="the type of the groups that --load makes, which the files do not tell (default: Public)",
+    )
+    parser.add_argument("--load-any-app", action="store_true", help="take the files of another SDKAppID too")
     parser.add_argument(
         "--assume",
         type=_assumption,
@@ -80,18 +101,22 @@ def main(arguments: list[str] | None = None) -> int:
             tls=tuple(options.tls) if options.tls else None,
             assumptions=dict(options.assume),
         )
-    except ValueError as error:
+        if options.generate:
+            groups, messages = options.generate
+            emulator.generate(groups, messages, options.seed)
+        if options.load:
+            emulator.load(*options.load, group_type=options.load_type, any_app=options.load_any_app)
+    except (ValueError, OSError) as error:
         parser.error(str(error))
-    groups, messages = options.generate or (0, 0)
-    if options.generate:
-        emulator.generate(groups, messages, options.seed)
     if not _is_loopback(options.host):
         sys.stderr.write(f"warning: {options.host} can be reached by other machines\n")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    size = emulator.size()
+    letters = f", {size['one_to_one_messages']} one-to-one messages" if options.load else ""
     with emulator:
-        sys.stdout.write(f"{emulator.url} ready: {groups} groups, {groups * messages} messages\n")
+        sys.stdout.write(f"{emulator.url} ready: {size['groups']} groups, {size['messages']} messages{letters}\n")
         sys.stdout.flush()
         stop.wait()
     return 0

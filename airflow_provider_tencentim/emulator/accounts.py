@@ -5,59 +5,77 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from airflow_provider_tencentim.client.commands import COMMANDS
 from airflow_provider_tencentim.emulator.answers import Answer, RefusalError, ok
 from airflow_provider_tencentim.emulator.calls import Call
 from airflow_provider_tencentim.emulator.fields import Fields
 
 _LONGEST_USERID = 32
-_MOST_ACCOUNTS = 100
+_MOST_ACCOUNTS = COMMANDS["im_open_login_svc/multiaccount_import"].chunk or 0
+_MOST_CHECKED = COMMANDS["im_open_login_svc/account_check"].chunk or 0
 _NOT_TEXT = 60015
 _DAYS = 30
 _DAY = 86_400
 
 
 def account_import(call: Call) -> Answer:
-    """Import one account; an existing one is fine."""
+    """Import one account; an existing one is fine, and takes over the profile that is given."""
     fields = call.fields(70402)
     name = "UserID"
     if call.assume.old_import_name and name not in fields and "Identifier" in fields:
         name = "Identifier"
-    user = _user_id(fields, name)
-    fields.text("Nick", "")
-    fields.text("FaceUrl", "")
-    call.app.accounts.add(user)
+    user, profile = _user_id(fields, name), _profile(fields)
+    _import(call, {user: profile})
     return ok()
 
 
 def _user_id(fields: Fields, name: str) -> str:
-    user = fields.text(name, code=_NOT_TEXT if name in fields else None)
+    user = _user_text(fields, name)
     if not _is_user_id(user):
         raise fields.refuse(name)
     return user
+
+
+def _user_text(fields: Fields, name: str) -> str:
+    return fields.text(name, code=_NOT_TEXT if name in fields else None)
 
 
 def _is_user_id(user: str) -> bool:
     return 0 < len(user) <= _LONGEST_USERID and user.isascii() and user.isprintable()
 
 
+def _profile(fields: Fields) -> dict[str, str]:
+    return {name: fields.text(name) for name in ("Nick", "FaceUrl") if name in fields}
+
+
+def _import(call: Call, users: dict[str, dict[str, str]]) -> None:
+    limit = call.assume.account_limit
+    if limit and len(call.app.accounts | users.keys()) > limit:
+        raise RefusalError(70398)
+    call.app.accounts.update(users)
+    for user, profile in users.items():
+        if profile:
+            call.app.profiles[user] = call.app.profiles.get(user, {}) | profile
+
+
 def multiaccount_import(call: Call) -> Answer:
-    """Import up to a hundred accounts, in either of the two documented forms."""
+    """Import up to a hundred accounts, in either of the two documented forms: names alone, or with profiles."""
     fields = call.fields(70402)
     if "AccountList" in fields:
-        users = [_user_id(account, "UserID") for account in fields.objects("AccountList")]
+        listed = [(_user_text(account, "UserID"), _profile(account)) for account in fields.objects("AccountList")]
     else:
-        users = fields.texts("Accounts")
-    if not 1 <= len(users) <= _MOST_ACCOUNTS:
+        listed = [(user, {}) for user in fields.texts("Accounts")]
+    if not 1 <= len(listed) <= _MOST_ACCOUNTS:
         raise RefusalError(call.assume.account_batch_code)
-    call.app.accounts.update(user for user in users if _is_user_id(user))
-    return ok(FailAccounts=[user for user in users if not _is_user_id(user)])
+    _import(call, {user: profile for user, profile in listed if _is_user_id(user)})
+    return ok(FailAccounts=[user for user, _ in listed if not _is_user_id(user)])
 
 
 def account_check(call: Call) -> Answer:
     """Tell of up to a hundred accounts whether they were imported."""
     fields = call.fields(70402)
     items = fields.objects("CheckItem")
-    if not 1 <= len(items) <= _MOST_ACCOUNTS:
+    if not 1 <= len(items) <= _MOST_CHECKED:
         raise RefusalError(call.assume.account_batch_code)
     return ok(ResultItem=[_check(call, _user_id(item, "UserID")) for item in items])
 

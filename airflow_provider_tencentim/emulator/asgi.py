@@ -10,10 +10,11 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider_tencentim.emulator.answers import default_info, fail
-from airflow_provider_tencentim.emulator.control_api import CONTROL_PREFIX, control_app, is_loopback
+from airflow_provider_tencentim.emulator.control_api import control_app, is_control, is_loopback
 from airflow_provider_tencentim.emulator.controls import Controls
+from airflow_provider_tencentim.emulator.downloads import DOWNLOAD_COMMAND
 from airflow_provider_tencentim.emulator.faults import Fault
-from airflow_provider_tencentim.emulator.gateway import Gateway
+from airflow_provider_tencentim.emulator.gateway import Gateway, Request
 from airflow_provider_tencentim.emulator.messages import compact
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class EmulatorApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        serve = self._serve_control if scope["path"].startswith(CONTROL_PREFIX) else self._serve_api
+        serve = self._serve_control if is_control(scope["method"], scope["path"]) else self._serve_api
         # Cancelled when the server stops while a fault delays the answer: the connection is closed already.
         with suppress(asyncio.CancelledError):
             await serve(scope, receive, send)
@@ -64,22 +65,30 @@ class EmulatorApp:
         if raw is None:
             return
         query_string = scope["query_string"].decode("latin-1")
-        request, fault = self._gateway.arrive(scope["method"], scope["path"], query_string, raw)
+        request, fault = self._gateway.arrive(scope["method"], scope["path"], query_string, raw, _base_url(scope))
         if fault is None:
-            await self._send(send, self._gateway.answer(request))
+            await self._send(send, *self._carry_out(request))
             return
-        answer = b""
+        answer, status = b"", 200
         if not fault.after_commit:
             await asyncio.sleep(fault.delay_ms / 1000)
         if fault.after_commit or not fault.replaces_answer:
-            answer = self._gateway.answer(request)
+            answer, status = self._carry_out(request)
         if fault.after_commit:
             await asyncio.sleep(fault.delay_ms / 1000)
         if fault.error_code is not None:
-            answer = self._gateway.refuse(request, fault.error_code, fault.error_info)
-        await self._strike(fault, answer, scope, receive, send)
+            answer, status = self._gateway.refuse(request, fault.error_code, fault.error_info), 200
+        await self._strike(fault, answer, status, scope, receive, send)
 
-    async def _strike(self, fault: Fault, answer: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    def _carry_out(self, request: Request) -> tuple[bytes, int]:
+        if request.command != DOWNLOAD_COMMAND:
+            return self._gateway.answer(request), 200
+        file = self._gateway.download(request)
+        return (b"<html>there is no such file</html>\n", 404) if file is None else (file, 200)
+
+    async def _strike(
+        self, fault: Fault, answer: bytes, status: int, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if fault.drop:
             scope["state"]["transport"].abort()
             await receive()  # until uvicorn has seen the end of the connection
@@ -91,11 +100,11 @@ class EmulatorApp:
             await self._send(send, _MALFORMED if fault.body == "malformed" else b"")
         elif fault.http_status is not None:
             page = b"" if fault.http_status in _WITHOUT_BODY else b"<html>a fault was injected</html>\n"
-            await self._send(send, page, status=fault.http_status)
+            await self._send(send, page, fault.http_status)
         else:
-            await self._send(send, answer)
+            await self._send(send, answer, status)
 
-    async def _send(self, send: Send, content: bytes, *, status: int = 200, truncated: bool = False) -> None:
+    async def _send(self, send: Send, content: bytes, status: int = 200, *, truncated: bool = False) -> None:
         headers = []
         if status not in _WITHOUT_BODY:
             headers.append((b"content-length", str(len(content)).encode()))
@@ -104,6 +113,15 @@ class EmulatorApp:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         content = content[: len(content) // 2] if truncated else content
         await send({"type": "http.response.body", "body": content, "more_body": truncated})
+
+
+def _base_url(scope: Scope) -> str:
+    """Return where the client found this server: the Host header knows it, also through a forwarded port."""
+    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+    if not host:
+        name, port = scope["server"]
+        host = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    return f"{scope['scheme']}://{host}"
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:

@@ -40,6 +40,7 @@ class Assumptions:
     # JSON that cannot be parsed: sourced for openim (90001), not for the others.
     group_json_code: int = 10011
     account_json_code: int = 70402
+    history_json_code: int = 1001
     other_json_code: int = 60003
     # "SDK request packet 1 MB" is a client-side figure; the code is a guess.
     request_size_limit: int = 1_048_576
@@ -75,6 +76,10 @@ class Assumptions:
     group_name_limit: int = 30
     # An empty GroupType asks for all: a published client sends it.
     empty_group_type_is_all: bool = True
+    # get_joined_group_list without GroupType: whether Communities are among the answer.
+    joined_communities: bool = False
+    # "Inactive" Private groups, which are left out unless asked for: those in which nothing was ever sent.
+    private_inactive_until_sent: bool = True
 
     # --- reading group history ---
     # AVChatRoom stores none: 10044 or 10007.
@@ -93,6 +98,8 @@ class Assumptions:
     recall_of_system: int = 10032
     # "Up to 10"; the code for more is a guess.
     recall_too_many_code: int = 10004
+    # delete_group_msg_by_sender: "the last 1,000 messages of the group".
+    by_sender_messages: int = 1000
     # 2023 pages: not supported (10033). Newer ones: the messages of the last hour.
     avchatroom_recall: Literal["hour", "never"] = "hour"
 
@@ -131,6 +138,11 @@ class Assumptions:
     import_equal_times: bool = False
     # The import page lists Text, Face, Location and Custom only; published clients import files too.
     import_any_msg_type: bool = True
+    # send_group_system_notification: the table requires the members, the text and published clients leave them out.
+    notify_members_required: bool = False
+    # More than 500 members: 10004 or 10005 "too many accounts". Members of an AVChatRoom: "not supported".
+    notify_too_many_code: int = 10004
+    notify_avchatroom_code: int = 10007
     # MsgLifeTime over 7 days: 90026, although a page says that it is cut.
     lifetime_over_limit: Literal["refused", "cut"] = "refused"
 
@@ -143,12 +155,62 @@ class Assumptions:
     recalled_c2c_body: Literal["kept", "empty"] = "kept"
     # From_Account and To_Account of the 2021 pages, which published clients still send.
     old_roam_names: bool = True
+    # batchsendmsg and importmsg list 90008 for a sender that does not exist, sendmsg 20003.
+    bulk_unknown_sender_code: int = 90008
+    # "12,000 messages a minute" of batchsendmsg, each recipient one; 0 is no limit, and the code is a guess.
+    batch_messages_per_minute: int = 12_000
+    batch_rate_code: int = 60007
+    # No recipient of batchsendmsg exists: 90012 in the sample; when only some are missing, each has 70107.
+    batch_nobody_code: int = 90012
+    # SyncFromOldSystem: 5 and 2 since 2023, 1 and 2 before, which a published client still sends.
+    import_sync_values: Literal["5_2", "1_2", "1_2_5"] = "5_2"
+    # importmsg with a MsgTimeStamp that has not come yet: 90006, or 0 to store it.
+    import_future_code: int = 90006
+    # admin_msgwithdraw lists 90008 for From_Account and nothing for a To_Account that does not exist.
+    withdraw_unknown_sender_code: int = 90008
+    withdraw_unknown_recipient_code: int = 20022
+    withdraw_expired_code: int = 20022
+    # No error list was seen for delete_c2c_msg_ramble: MsgKeyList malformed or too long; and a key that names
+    # nothing refuses the whole call, or with 0 is passed over.
+    ramble_list_code: int = 90010
+    ramble_missing_code: int = 20022
+
+    # --- conversations ---
+    # 50002 is "parameter error", 50001 "UserID not imported"; nothing says what a group that is not there gives.
+    recent_field_code: int = 50002
+    recent_unknown_account_code: int = 50001
+    recent_unknown_group_code: int = 50002
+    # To_Account named the group too on the older pages; ToGroupid since 2023.
+    old_recent_group_name: bool = False
+    # "100 recent contacts", up to 500 in the highest edition; how many make a page is unknown.
+    recent_contacts: int = 100
+    recent_page: int = 100
+    # Deleting a conversation that is not on the list: 0 carries it out, since no code is listed for it.
+    recent_missing_code: int = 0
+
+    # --- hourly message files ---
+    # "Usually ready within an hour" after the hour is over, kept for 7 days; how long an address holds is unknown.
+    history_ready_seconds: int = 3600
+    history_days: int = 7
+    history_url_seconds: int = 3600
+    # MsgTime and ExpireTime: Beijing time on the newest pages, not stated on the others.
+    history_utc_offset_hours: int = 8
+    # A log of what was sent: later edits and recalls are not in it. "current" is the history as it is now.
+    history_shows: Literal["sent", "current"] = "sent"
+    # File is a list: how many messages make one file is unknown, 0 is all of the hour.
+    history_messages_per_file: int = 0
+    # CloudCustomData is not among the fields that the file is said to have.
+    history_custom_data: bool = False
+    # Messages of topics are not described: the TopicId in the place of the GroupId, beside it, or no such messages.
+    history_topics: Literal["as_group", "both", "none"] = "as_group"
 
     # --- accounts ---
     # Identifier, the name of UserID until 2021.
     old_import_name: bool = True
-    # More than 100 accounts: 70206 "bad batch size" or 70402.
+    # More than 100 accounts in a call: 70206 "bad batch size" or 70402.
     account_batch_code: int = 70206
+    # The trial edition holds 100 accounts, and answers 70398 to one more; 0 is no limit.
+    account_limit: int = 0
 
     def changed(self, values: Mapping[str, object]) -> Assumptions:
         """Return these assumptions with some replaced.

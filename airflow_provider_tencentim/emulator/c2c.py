@@ -1,63 +1,19 @@
-"""Commands on one-to-one messages: send, modify, read."""
+"""Commands on stored one-to-one messages: modify, recall, hide, read."""
 
 from __future__ import annotations
 
 import json
-import secrets
+from itertools import chain
 from typing import Any
 
+from airflow_provider_tencentim.client.commands import COMMANDS
 from airflow_provider_tencentim.emulator.answers import Answer, RefusalError, ok
-from airflow_provider_tencentim.emulator.calls import Call
+from airflow_provider_tencentim.emulator.calls import Call, check_msg_key, read_msg_key
 from airflow_provider_tencentim.emulator.fields import Fields
 from airflow_provider_tencentim.emulator.messages import OPENIM, compact, read_message
-from airflow_provider_tencentim.emulator.store import (
-    HIDDEN_FROM_SENDER,
-    RECALLED,
-    Conversation,
-    Message,
-    MsgKey,
-    parse_msg_key,
-)
+from airflow_provider_tencentim.emulator.store import RECALLED, Message, MsgKey, parse_msg_key
 
-LONGEST_LIFETIME = 604_800
-
-
-def sendmsg(call: Call) -> Answer:
-    """Send a message to one account."""
-    fields = call.fields(20001)
-    recipient = fields.text("To_Account", code=90003)
-    sender = fields.text("From_Account", call.identifier, code=90008)
-    random = fields.integer("MsgRandom", code=90005)
-    seq = fields.integer("MsgSeq", secrets.randbits(32), code=90004)
-    sync = fields.integer("SyncOtherMachine", 1, low=1, high=2, code=90031)
-    lifetime = fields.integer("MsgLifeTime", LONGEST_LIFETIME, code=90044)
-    if lifetime > LONGEST_LIFETIME and call.assume.lifetime_over_limit == "refused":
-        raise RefusalError(90026)
-    if "OfflinePushInfo" in fields and not isinstance(fields.raw("OfflinePushInfo"), dict):
-        raise fields.refuse("OfflinePushInfo", 90043)
-    body, custom = read_message(fields, OPENIM, call.assume)
-    conversation = _conversation(call, sender, recipient)
-    now, content = int(call.now), compact(body)
-
-    duplicate = frozenset((sender, recipient)), random, call.sameness(sender, content)
-    first = call.app.duplicates.find(duplicate, call.now)
-    if first is not None:
-        sent_at, key = first
-        return ok(MsgTime=sent_at, MsgKey=key)
-    key = f"{seq}_{random}_{now}"
-    if lifetime:  # 0 reaches who is online and is not stored
-        flags = HIDDEN_FROM_SENDER if sync == 2 else 0
-        conversation.add(Message(sender, now, content, random=random, custom=custom, flags=flags), seq)
-    call.app.duplicates.add(duplicate, call.now, (now, key))
-    return ok(MsgTime=now, MsgKey=key)
-
-
-def _conversation(call: Call, sender: str, recipient: str) -> Conversation:
-    if sender not in call.app.accounts:
-        raise RefusalError(call.assume.unknown_sender_code)
-    if recipient not in call.app.accounts:
-        raise RefusalError(call.assume.unknown_recipient_code)
-    return call.app.conversation(sender, recipient)
+_MOST_HIDDEN = COMMANDS["openim/delete_c2c_msg_ramble"].chunk or 0
 
 
 def modify_c2c_msg(call: Call) -> Answer:
@@ -65,11 +21,11 @@ def modify_c2c_msg(call: Call) -> Answer:
     assume = call.assume
     fields = call.fields(assume.modify_field_code)
     sender, recipient = fields.text("From_Account", code=90008), fields.text("To_Account", code=90003)
-    key = _msg_key(fields, "MsgKey")
+    key = read_msg_key(fields, "MsgKey")
     if "MsgBody" not in fields and "CloudCustomData" not in fields:
         raise RefusalError(assume.modify_nothing_code, "invalid request: neither MsgBody nor CloudCustomData")
     body, custom = read_message(fields, OPENIM, assume, required=False)
-    message = _conversation(call, sender, recipient).find(sender, key)
+    message = call.conversation(sender, recipient).find(sender, key)
     state = "expired" if message is None else message.state(call.horizon)
     if message is None or state == "expired":
         raise RefusalError(assume.modify_c2c_missing_code)
@@ -79,13 +35,45 @@ def modify_c2c_msg(call: Call) -> Answer:
     return ok("succeed")
 
 
-def _msg_key(fields: Fields, name: str) -> MsgKey:
-    key = fields.text(name, code=90054)
-    try:
-        parse_msg_key(key)
-    except ValueError:
-        raise fields.refuse(name, 90054) from None
-    return key
+def admin_msgwithdraw(call: Call) -> Answer:
+    """Recall a message, however old; a second time is refused."""
+    assume = call.assume
+    fields = call.fields(90010)
+    sender, recipient = fields.text("From_Account", code=90008), fields.text("To_Account", code=90003)
+    key = read_msg_key(fields, "MsgKey")
+    codes = assume.withdraw_unknown_sender_code, assume.withdraw_unknown_recipient_code
+    message = call.conversation(sender, recipient, *codes).find(sender, key)
+    if message is None:
+        raise RefusalError(20022)
+    state = message.state(call.horizon)
+    if state == "expired":
+        raise RefusalError(assume.withdraw_expired_code)
+    if state == "recalled":
+        raise RefusalError(20023)
+    message.flags |= RECALLED
+    return ok()
+
+
+def delete_c2c_msg_ramble(call: Call) -> Answer:
+    """Hide up to thirty messages from one side; the other still sees them."""
+    assume = call.assume
+    fields = call.fields(90010)
+    operator, peer = fields.text("Operator_Account", code=90008), fields.text("Peer_Account", code=90003)
+    listed = fields.array("MsgKeyList", code=assume.ramble_list_code)
+    if not 1 <= len(listed) <= _MOST_HIDDEN:
+        raise fields.refuse("MsgKeyList", assume.ramble_list_code)
+    keys = [check_msg_key(fields, "MsgKeyList", key) for key in listed]
+    conversation = call.conversation(operator, peer, 90008, assume.unknown_recipient_code)
+    found = [_stored(call, conversation.named(key, (operator, peer))) for key in keys]
+    if assume.ramble_missing_code and not all(found):
+        raise RefusalError(assume.ramble_missing_code)
+    for message in chain.from_iterable(found):
+        message.hide_from(operator)
+    return ok()
+
+
+def _stored(call: Call, messages: list[Message]) -> list[Message]:
+    return [message for message in messages if message.state(call.horizon) != "expired"]
 
 
 def admin_getroammsg(call: Call) -> Answer:
@@ -94,15 +82,15 @@ def admin_getroammsg(call: Call) -> Answer:
     operator, peer = _sides(call, fields)
     most = fields.integer("MaxCnt", low=1)
     min_time, max_time = fields.integer("MinTime"), fields.integer("MaxTime")
-    before = _msg_key(fields, "LastMsgKey") if "LastMsgKey" in fields else None
+    before = read_msg_key(fields, "LastMsgKey") if "LastMsgKey" in fields else None
     if operator not in call.app.accounts:
         raise RefusalError(90008)
-    conversation = _conversation(call, operator, peer)
+    conversation = call.conversation(operator, peer)
 
     page: list[dict[str, Any]] = []
     size, complete = 0, 1
     for key, message in conversation.newest_first(min_time, max_time, before):
-        if message.state(call.horizon) == "expired" or _is_hidden(message, operator):
+        if message.state(call.horizon) == "expired" or message.is_hidden_from(operator):
             continue
         item = _item(call, key, message, {operator: peer, peer: operator}[message.sender])
         size += len(compact(item))
@@ -125,10 +113,6 @@ def _sides(call: Call, fields: Fields) -> tuple[str, str]:
     old_names = call.assume.old_roam_names and "Operator_Account" not in fields and "From_Account" in fields
     names = ("From_Account", "To_Account") if old_names else ("Operator_Account", "Peer_Account")
     return fields.text(names[0], code=90008), fields.text(names[1], code=90003)
-
-
-def _is_hidden(message: Message, viewer: str) -> bool:
-    return bool(message.flags & HIDDEN_FROM_SENDER) and message.sender == viewer
 
 
 def _item(call: Call, key: MsgKey, message: Message, recipient: str) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_tencentim.emulator.answers import RefusalError
 from airflow_provider_tencentim.emulator.assumptions import Assumptions
 from airflow_provider_tencentim.emulator.fields import Fields
-from airflow_provider_tencentim.emulator.store import App, Group, History
+from airflow_provider_tencentim.emulator.store import App, Conversation, Group, History, MsgKey, parse_msg_key
 
 # Work and Meeting are the newer names of two types; the API answers with the old ones.
 _TYPE_NAMES = {"Work": "Private", "Meeting": "ChatRoom"}
@@ -31,6 +32,7 @@ class Call:
     body: dict[str, Any]
     identifier: str
     now: float
+    base_url: str = ""
 
     def fields(self, code: int) -> Fields:
         """Return the request's fields, refused with this code unless told otherwise."""
@@ -46,6 +48,23 @@ class Call:
         """Return what must be equal, beside Random, for a second message to be a duplicate."""
         also = {"random": None, "sender_random": sender, "content_random": content}
         return also[self.assume.duplicate_rule]
+
+    def conversation(self, sender: str, recipient: str, *codes: int) -> Conversation:
+        """Return the conversation of two accounts, which must exist.
+
+        :param sender: one of them.
+        :param recipient: the other.
+        :param codes: the ErrorCodes for an unknown sender and an unknown recipient, by default sendmsg's.
+        """
+        unknown_sender, unknown_recipient = codes or (
+            self.assume.unknown_sender_code,
+            self.assume.unknown_recipient_code,
+        )
+        if sender not in self.app.accounts:
+            raise RefusalError(unknown_sender)
+        if recipient not in self.app.accounts:
+            raise RefusalError(unknown_recipient)
+        return self.app.conversation(sender, recipient)
 
     def group(self, fields: Fields) -> Group:
         """Return the group that the request names."""
@@ -67,6 +86,20 @@ class Call:
         if topic_id not in group.topics:
             raise RefusalError(self.assume.unknown_topic_code, "this topic does not exist")
         return group.topics[topic_id]
+
+
+def read_msg_key(fields: Fields, name: str) -> MsgKey:
+    """Return a MsgKey of the request."""
+    return check_msg_key(fields, name, fields.raw(name))
+
+
+def check_msg_key(fields: Fields, name: str, key: object) -> MsgKey:
+    """Return a value that must be a MsgKey, or refuse the field that holds it."""
+    if isinstance(key, str):
+        with suppress(ValueError):
+            parse_msg_key(key)
+            return key
+    raise fields.refuse(name, 90054)
 
 
 def is_group_id(group_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""The control endpoints under ``/_emulator/``: for loopback clients only, and without a signature."""
+"""The control endpoints under ``/_emulator/`` and the page: for loopback clients only, and without a signature."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_tencentim.emulator.controls import Controls, next_second
+from airflow_provider_tencentim.emulator.page import HEADERS
 
-CONTROL_PREFIX = "/_emulator/"
+_PREFIX = "/_emulator/"
+# What a browser asks for by itself; the API has POST only.
+_PAGES = ("/", "/favicon.ico")
 
 
 def control_app(controls: Controls) -> Starlette:
-    """Return the control endpoints as an application."""
+    """Return the control endpoints and the page as an application."""
     api = _ControlApi(controls)
     routes = [
+        Route("/", api.page),
+        Route("/favicon.ico", api.favicon),
         Route("/_emulator/reset", api.reset, methods=["POST"]),
         Route("/_emulator/state", api.state),
         Route("/_emulator/stats", api.stats),
@@ -31,7 +36,14 @@ def control_app(controls: Controls) -> Starlette:
         Route("/_emulator/faults", api.faults, methods=["GET", "POST", "DELETE"]),
         Route("/_emulator/assumptions", api.assumptions, methods=["GET", "POST"]),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, ValueError: _bad_request})
+    return Starlette(
+        routes=routes, exception_handlers={HTTPException: _http_error, ValueError: _bad_request, OSError: _bad_request}
+    )
+
+
+def is_control(method: str, path: str) -> bool:
+    """Tell whether a request is for here, and no call of the API."""
+    return path.startswith(_PREFIX) or (method in ("GET", "HEAD") and path in _PAGES)
 
 
 def is_loopback(host: str) -> bool:
@@ -73,9 +85,16 @@ class _ControlApi:
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
 
+    async def page(self, request: Request) -> Response:
+        status, content = self._controls.page(request.query_params)
+        # Text may hold what UTF-8 cannot: half a surrogate pair of a group's name.
+        return HTMLResponse(content.encode(errors="replace"), status, HEADERS)
+
+    async def favicon(self, request: Request) -> Response:
+        return Response(status_code=204)
+
     async def reset(self, request: Request) -> Response:
-        body = await _body(request, keep_groups=bool)
-        self._controls.reset(keep_groups=body.get("keep_groups", False))
+        self._controls.reset(**await _body(request, keep_groups=bool, empty=bool))
         return JSONResponse({})
 
     async def state(self, request: Request) -> Response:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from airflow_provider_tencentim.emulator import views
+from airflow_provider_tencentim.emulator import loading, page, views
 from airflow_provider_tencentim.emulator.gateway import Gateway
 from airflow_provider_tencentim.emulator.generator import generate
 from airflow_provider_tencentim.emulator.store import App
@@ -21,7 +22,7 @@ class Controls:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._initial_assumptions = gateway.assume
-        self._refill: Callable[[App], None] | None = None
+        self._refills: list[Callable[[App], object]] = []
 
     def state(self, group: str | None = None, *, messages: bool = True) -> dict[str, Any]:
         """Return groups, conversations and accounts as they are.
@@ -31,6 +32,11 @@ class Controls:
         """
         with self._gateway.lock:
             return views.state(self._gateway.app, group, messages=messages)
+
+    def size(self) -> dict[str, int]:
+        """Return how many groups, messages in them, one-to-one messages and accounts there are."""
+        with self._gateway.lock:
+            return page.size(self._gateway.app)
 
     def stats(self) -> dict[str, Any]:
         """Return the number of calls, the busiest second and the refusals of each command."""
@@ -45,13 +51,16 @@ class Controls:
         with self._gateway.lock:
             return self._gateway.journal.requests(command)
 
-    def reset(self, *, keep_groups: bool = False) -> None:
+    def reset(self, *, keep_groups: bool = False, empty: bool = False) -> None:
         """Return to the start: statistics, faults, clock, assumptions and, unless kept, the data.
 
-        An app that was generated is generated again, any other is empty afterwards.
+        What was generated or loaded is so again, from the same files; any other app is empty afterwards.
 
         :param keep_groups: leave groups, messages and accounts as they are.
+        :param empty: forget what was generated or loaded, too.
         """
+        if keep_groups and empty:
+            raise ValueError("give keep_groups or empty, not both")
         gateway = self._gateway
         with gateway.lock:
             gateway.journal.clear()
@@ -62,20 +71,53 @@ class Controls:
             gateway.assume = self._initial_assumptions
             if not keep_groups:
                 gateway.app.clear()
-                if self._refill is not None:
-                    self._refill(gateway.app)
+                if empty:
+                    self._refills.clear()
+                for refill in self._refills:
+                    refill(gateway.app)
 
     def generate(self, groups: int, messages: int, seed: int = 0) -> None:
         """Fill the app with a made-up population, the same for the same seed.
 
         :param groups: how many groups.
-        :param messages: how many messages in each.
+        :param messages: how many messages they have in the mean, and in total ``groups * messages``;
+            one-to-one messages come on top.
         :param seed: another number makes another population.
         """
         now = self._gateway.clock.now()
-        self._refill = lambda app: generate(app, groups, messages, seed, now=now)
         with self._gateway.lock:
-            self._refill(self._gateway.app)
+            generate(self._gateway.app, groups, messages, seed, now=now)
+            self._refills.append(lambda app: generate(app, groups, messages, seed, now=now))
+
+    def load(self, *paths: str | Path, group_type: str = "Public", any_app: bool = False) -> loading.Loaded:
+        """Put the messages of hourly history files into the app, and return how many they were.
+
+        The files are what ``open_msg_svc/get_history`` offers for download, in any order, compressed or
+        not. A message that is there already stays as it is.
+
+        :param paths: the files.
+        :param group_type: the type of the groups that are made, which the files do not tell; one whose id
+            begins with ``@TGS#_`` is a Community.
+        :param any_app: take the files of another SDKAppID too.
+        :raises ValueError: naming the file and the line that is not as it should be; nothing is loaded then.
+        """
+        now = self._gateway.clock.now()
+
+        def refill(app: App) -> loading.Loaded:
+            return loading.load(app, paths, group_type=group_type, any_app=any_app, now=now)
+
+        with self._gateway.lock:
+            loaded = refill(self._gateway.app)
+            self._refills.append(refill)
+        return loaded
+
+    def page(self, query: Mapping[str, str]) -> tuple[int, str]:
+        """Return the HTTP status and the HTML of the page for a browser.
+
+        :param query: ``group``, ``topic`` and ``page``, all optional.
+        """
+        with self._gateway.lock:
+            return page.render(self._gateway, query)
 
     def add_fault(self, **rule: Any) -> int:
         """Add a fault rule, with the fields of ``POST /_emulator/faults``, and return its id."""

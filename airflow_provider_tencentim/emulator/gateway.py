@@ -17,6 +17,7 @@ from airflow_provider_tencentim.emulator.assumptions import Assumptions
 from airflow_provider_tencentim.emulator.calls import Call
 from airflow_provider_tencentim.emulator.clock import Clock
 from airflow_provider_tencentim.emulator.commands import HANDLERS, KNOWN, OTHER_LIMITS
+from airflow_provider_tencentim.emulator.downloads import DOWNLOAD_COMMAND, is_download
 from airflow_provider_tencentim.emulator.faults import Fault, Faults
 from airflow_provider_tencentim.emulator.fields import UINT32
 from airflow_provider_tencentim.emulator.journal import Entry, Journal, SlidingSecond
@@ -36,6 +37,7 @@ class Request:
     query: dict[str, str]
     raw: bytes
     entry: Entry
+    base_url: str
 
     @property
     def command(self) -> str:
@@ -65,19 +67,21 @@ class Gateway:
         self.faults = Faults()
         self.rates: defaultdict[str, SlidingSecond] = defaultdict(SlidingSecond)
 
-    def arrive(self, method: str, path: str, query_string: str, raw: bytes) -> tuple[Request, Fault | None]:
+    def arrive(
+        self, method: str, path: str, query_string: str, raw: bytes, base_url: str
+    ) -> tuple[Request, Fault | None]:
         """Take note of a request, and return it with the fault that strikes it.
 
         :param method: the HTTP method.
         :param path: the path, percent-decoded.
         :param query_string: the query, as it came.
         :param raw: the body.
+        :param base_url: where the client found this server.
         """
         query = dict(parse_qsl(query_string, keep_blank_values=True, errors="replace"))
-        command = path.removeprefix("/v4/") if path.startswith("/v4/") else ""
         entry = Entry(
             time=self.clock.now(),
-            command=command if command in KNOWN else UNKNOWN_COMMAND,
+            command=_command(method, path),
             raw=raw,
             identifier=query.get("identifier", ""),
             random=query.get("random", ""),
@@ -87,7 +91,14 @@ class Gateway:
             fault = self.faults.strike(entry.command, raw)
             if fault is not None:
                 entry.fault = fault.id
-        return Request(method, path, query, raw, entry), fault
+        return Request(method, path, query, raw, entry, base_url), fault
+
+    def download(self, request: Request) -> bytes | None:
+        """Return the file that a request asks for, None when there is none under this address, or no longer."""
+        with self.lock:
+            file = self.app.downloads.find(request.path, self.clock.now())
+            self.journal.finish(request.entry, 404 if file is None else 0)
+        return file
 
     def answer(self, request: Request) -> bytes:
         """Carry a request out, or refuse it, and return the JSON to answer."""
@@ -121,7 +132,8 @@ class Gateway:
         if request.command not in HANDLERS:
             raise RefusalError(self.assume.not_emulated_code, "the emulator does not know this command")
         body = self._parse(request)
-        return HANDLERS[request.command](Call(self.app, self.assume, body, identifier, self.clock.now()))
+        call = Call(self.app, self.assume, body, identifier, self.clock.now(), request.base_url)
+        return HANDLERS[request.command](call)
 
     def _check_path(self, request: Request) -> None:
         parts = request.path.split("/")
@@ -179,9 +191,18 @@ class Gateway:
             "openim": 90001,
             "group_open_http_svc": self.assume.group_json_code,
             "im_open_login_svc": self.assume.account_json_code,
+            "recentcontact": self.assume.recent_field_code,
+            "open_msg_svc": self.assume.history_json_code,
         }
         service = request.command.split("/")[0]
         raise RefusalError(codes.get(service, self.assume.other_json_code))
+
+
+def _command(method: str, path: str) -> str:
+    if is_download(method, path):
+        return DOWNLOAD_COMMAND
+    command = path.removeprefix("/v4/") if path.startswith("/v4/") else ""
+    return command if command in KNOWN else UNKNOWN_COMMAND
 
 
 def _refuse_constant(name: str) -> NoReturn:

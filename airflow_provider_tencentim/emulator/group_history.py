@@ -76,6 +76,24 @@ def _recall(call: Call, group: Group, history: History, seq: int) -> int:
     return 0
 
 
+def delete_group_msg_by_sender(call: Call) -> Answer:
+    """Recall what an account sent among the newest messages; its answer does not say how many."""
+    fields = call.fields(10004)
+    fields.text("GroupId")
+    sender = fields.text("Sender_Account")
+    group = call.group(fields)
+    history = call.history(group, fields)
+    if sender not in call.app.accounts:
+        raise RefusalError(call.assume.group_account_code)
+    if group.type == "AVChatRoom":  # no effect, and no error
+        return ok()
+    newest = islice(history.window(history.first_seq, history.next_seq - 1), call.assume.by_sender_messages)
+    for _, message in newest:
+        if message.sender == sender and not message.flags & SYSTEM and message.state(call.horizon) == "normal":
+            message.flags |= RECALLED
+    return ok()
+
+
 def clear_group_msg(call: Call) -> Answer:
     """Mark the messages through a MsgSeq, or all, so that users no longer see them."""
     fields = call.fields(10004)

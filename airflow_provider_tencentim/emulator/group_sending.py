@@ -1,7 +1,8 @@
-"""Commands that bring messages into a group: send and import."""
+"""Commands that bring messages into a group: send, notify and import."""
 
 from __future__ import annotations
 
+from airflow_provider_tencentim.client.commands import COMMANDS
 from airflow_provider_tencentim.emulator.answers import Answer, RefusalError, ok
 from airflow_provider_tencentim.emulator.calls import Call
 from airflow_provider_tencentim.emulator.fields import Fields
@@ -10,6 +11,7 @@ from airflow_provider_tencentim.emulator.store import Group, History, Message
 
 _PRIORITIES = {"High": 1, "Normal": 2, "Low": 3, "Lowest": 4}
 _FLOW_LIMIT = 40
+_MOST_NOTIFIED = COMMANDS["group_open_http_svc/send_group_system_notification"].chunk or 0
 _LISTED_FOR_IMPORT = {"TIMTextElem", "TIMFaceElem", "TIMLocationElem", "TIMCustomElem"}
 
 
@@ -66,6 +68,23 @@ def _too_fast(call: Call, history: History) -> bool:
     now, newest = int(call.now), history.next_seq - 1
     recent = [message.time for _, message in history.window(newest - _FLOW_LIMIT + 1, newest)]
     return len(recent) == _FLOW_LIMIT and min(recent) >= now
+
+
+def send_group_system_notification(call: Call) -> Answer:
+    """Tell the members who are online something; it is stored nowhere and has no MsgSeq."""
+    assume = call.assume
+    fields = call.fields(10004)
+    fields.text("GroupId")
+    if not fields.text("Content"):
+        raise fields.refuse("Content")
+    members = fields.texts("ToMembers_Account", required=assume.notify_members_required)
+    if len(members) > _MOST_NOTIFIED:
+        raise fields.refuse("ToMembers_Account", assume.notify_too_many_code)
+    group = call.group(fields)
+    call.history(group, fields)
+    if members and group.type == "AVChatRoom":
+        raise RefusalError(assume.notify_avchatroom_code)
+    return ok()
 
 
 def import_group_msg(call: Call) -> Answer:

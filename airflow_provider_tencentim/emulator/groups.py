@@ -1,9 +1,8 @@
-"""Commands on groups themselves: create, import, destroy, describe, list."""
+"""Commands on groups themselves: create, import, destroy, describe."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 
 from airflow_provider_tencentim.client.commands import COMMANDS
@@ -13,7 +12,6 @@ from airflow_provider_tencentim.emulator.fields import Fields
 from airflow_provider_tencentim.emulator.store import Group
 
 _MOST_DESCRIBED = COMMANDS["group_open_http_svc/get_group_info"].chunk or 0
-_MOST_LISTED = COMMANDS["group_open_http_svc/get_appid_group_list"].chunk or 0
 _MOST_MEMBERS = 100
 _JOIN_OPTIONS = ("FreeAccess", "NeedPermission", "DisableApply")
 _LONGEST = {"Introduction": 240, "Notification": 300, "FaceUrl": 100}
@@ -34,7 +32,7 @@ def create_group(call: Call) -> Answer:
     if not roles.keys() <= call.app.accounts:
         raise RefusalError(call.assume.group_account_code)
     group = call.app.new_group(_read_new_id(call, fields, type_), type_, name, int(call.now))
-    _fill(group, owner, info, roles)
+    _fill(group, owner, info | {"SupportTopic": topics}, roles)
     return ok(GroupId=group.group_id, **({"Type": type_} if topics else {}))
 
 
@@ -99,7 +97,7 @@ def _fill(group: Group, owner: str | None, info: dict[str, Any], roles: dict[str
 def destroy_group(call: Call) -> Answer:
     """Dissolve a group; its id is free again."""
     fields = call.fields(10004)
-    del call.app.groups[call.group(fields).group_id]
+    call.app.dissolve(call.group(fields))
     return ok()
 
 
@@ -111,13 +109,13 @@ def get_group_info(call: Call) -> Answer:
         raise fields.refuse("GroupIdList")
     filters = fields.object("ResponseFilter")
     everything = "ResponseFilter" not in fields
-    base = filters.texts("GroupBaseInfoFilter") if "GroupBaseInfoFilter" in filters else list(_BASE_INFO)
-    members = list(_MEMBER_INFO) if everything else filters.texts("MemberInfoFilter", required=False)
+    base = filters.texts("GroupBaseInfoFilter") if "GroupBaseInfoFilter" in filters else list(BASE_INFO)
+    members = list(MEMBER_INFO) if everything else filters.texts("MemberInfoFilter", required=False)
     app_data = everything or "AppDefinedDataFilter_Group" in filters
     return ok(GroupInfo=[_describe(call, group_id, base, members, app_data) for group_id in ids])
 
 
-_BASE_INFO: dict[str, Callable[[Call, Group], object]] = {
+BASE_INFO: dict[str, Callable[[Call, Group], object]] = {
     "Type": lambda call, group: group.type,
     "Name": lambda call, group: group.name,
     "Appid": lambda call, group: call.app.sdkappid,
@@ -136,7 +134,7 @@ _BASE_INFO: dict[str, Callable[[Call, Group], object]] = {
 }
 
 
-_MEMBER_INFO: dict[str, Callable[[Group, str], object]] = {
+MEMBER_INFO: dict[str, Callable[[Group, str], object]] = {
     "Role": lambda group, account: group.members[account],
     "JoinTime": lambda group, account: group.create_time,
     "MsgSeq": lambda group, account: 0,
@@ -153,34 +151,13 @@ def _describe(call: Call, group_id: str, base: list[str], members: list[str], ap
         code = call.assume.unknown_group_code if known else call.assume.malformed_group_code
         return {"GroupId": group_id, "ErrorCode": code, "ErrorInfo": default_info(code)}
     answer: dict[str, Any] = {"GroupId": group_id, "ErrorCode": 0, "ErrorInfo": ""}
-    answer.update({name: _BASE_INFO[name](call, group) for name in base if name in _BASE_INFO})
+    answer.update({name: BASE_INFO[name](call, group) for name in base if name in BASE_INFO})
     if app_data:
         answer["AppDefinedData"] = group.info.get("AppDefinedData", [])
     if members:
-        shown = {name: _MEMBER_INFO[name] for name in members if name in _MEMBER_INFO}
+        shown = {name: MEMBER_INFO[name] for name in members if name in MEMBER_INFO}
         answer["MemberList"] = [
             {"Member_Account": account, **{name: read(group, account) for name, read in shown.items()}}
             for account in group.members
         ]
     return answer
-
-
-def get_appid_group_list(call: Call) -> Answer:
-    """List the ids of the app's groups, page by page."""
-    fields = call.fields(10004)
-    limit = fields.integer("Limit", _MOST_LISTED, low=1, high=_MOST_LISTED)
-    start = fields.integer("Next", 0, high=2**64 - 1)
-    groups = list(_of_type(call, fields))
-    page = list(islice((group for group in groups if group.serial >= start), limit + 1))
-    following = page[limit].serial if len(page) > limit else 0
-    ids = [{"GroupId": group.group_id} for group in page[:limit]]
-    return ok(TotalCount=len(groups), GroupIdList=ids, Next=following)
-
-
-def _of_type(call: Call, fields: Fields) -> list[Group]:
-    groups = list(call.app.groups.values())
-    type_ = fields.text("GroupType", "")
-    if type_ == "" and ("GroupType" not in fields or call.assume.empty_group_type_is_all):
-        return groups
-    type_ = stored_type(fields.choice("GroupType", (*GROUP_TYPE_NAMES, "BChatRoom")))
-    return [group for group in groups if group.type == type_]

@@ -101,7 +101,7 @@ def _check_size(body: list[Any] | None, custom: str | None, codes: FormatCodes, 
 def _check_body(body: list[Any], codes: FormatCodes, assume: Assumptions) -> None:
     if not body:
         raise RefusalError(codes.element, "invalid request: MsgBody is empty")
-    if _is_deeper(body, _DEEPEST):
+    if is_too_deep(body):
         raise RefusalError(codes.element, "invalid request: MsgBody is nested too deeply")
     for element in body:
         if not _is_element(element):
@@ -110,6 +110,11 @@ def _check_body(body: list[Any], codes: FormatCodes, assume: Assumptions) -> Non
             raise RefusalError(codes.content, "invalid request: MsgType or MsgContent")
     if sum(element["MsgType"] == "TIMCustomElem" for element in body) > 1:
         raise RefusalError(codes.content, "invalid request: more than one TIMCustomElem")
+
+
+def is_too_deep(body: object) -> bool:
+    """Tell whether a MsgBody is nested more deeply than can be relied on to be read again."""
+    return _is_deeper(body, _DEEPEST)
 
 
 def _is_deeper(value: object, levels: int) -> bool:

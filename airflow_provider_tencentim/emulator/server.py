@@ -217,3 +217,15 @@ class TencentIMEmulator(Controls):
         """
         with self._gateway.lock:
             return seeding.add_c2c_message(self._gateway.app, from_account, to_account, message, int(self.now()))
+
+    def pin_conversation(self, account: str, *, peer: str | None = None, group_id: str | None = None) -> None:
+        """Pin a conversation to the top of an account's list, which only a user's own client could do.
+
+        :param account: whose list it is.
+        :param peer: the other account of a one-to-one conversation.
+        :param group_id: a group instead of an account.
+        """
+        if (peer is None) == (group_id is None):
+            raise ValueError("give either peer or group_id")
+        with self._gateway.lock:
+            self._gateway.app.pinned.add((account, 1, peer) if peer is not None else (account, 2, group_id or ""))

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left, insort
-from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-RECALLED, EXPIRED, MODIFIED, SYSTEM, HIDDEN_FROM_SENDER = 1, 2, 4, 8, 16
+from airflow_provider_tencentim.emulator.downloads import Downloads
+from airflow_provider_tencentim.emulator.lately import Duplicates, MinuteCount
+
+RECALLED, EXPIRED, MODIFIED, SYSTEM, HIDDEN_FROM_SENDER, HIDDEN_FROM_RECIPIENT = 1, 2, 4, 8, 16, 32
 SYSTEM_ACCOUNT = "@TIM#SYSTEM"
-DUPLICATE_SECONDS = 300
 
 
 class Message:
     """A stored message; its MsgSeq or MsgKey is the key under which it is stored."""
 
-    __slots__ = ("body", "custom", "flags", "priority", "random", "sender", "time")
+    __slots__ = ("as_sent", "body", "custom", "flags", "priority", "random", "sender", "time")
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class Message:
         self.custom = custom
         self.flags = flags
         self.priority = priority
+        self.as_sent: tuple[bytes, str | None] | None = None
 
     def state(self, horizon: float) -> str:
         """Return ``normal``, ``recalled`` or ``expired``.
@@ -51,10 +54,20 @@ class Message:
         return "recalled" if self.flags & RECALLED else "normal"
 
     def overwrite(self, body: bytes | None, custom: str | None) -> None:
-        """Replace what is given, for good; the rest stays."""
+        """Replace what is given, for good; the rest stays. Only the hourly log still knows what was there."""
+        if self.as_sent is None:
+            self.as_sent = self.body, self.custom
         self.body = self.body if body is None else body
         self.custom = self.custom if custom is None else custom
         self.flags |= MODIFIED
+
+    def hide_from(self, account: str) -> None:
+        """Take a one-to-one message out of the view of one of its two accounts."""
+        self.flags |= HIDDEN_FROM_SENDER if account == self.sender else HIDDEN_FROM_RECIPIENT
+
+    def is_hidden_from(self, account: str) -> bool:
+        """Tell whether one of its two accounts no longer sees a one-to-one message."""
+        return bool(self.flags & (HIDDEN_FROM_SENDER if account == self.sender else HIDDEN_FROM_RECIPIENT))
 
 
 class History:
@@ -93,6 +106,11 @@ class History:
             if message is not None:
                 yield seq, message
 
+    def sent_between(self, start: int, end: int) -> Iterator[tuple[int, Message]]:
+        """Yield the messages of a time from ``start`` on and before ``end``."""
+        if self.last_time >= start:
+            yield from ((seq, message) for seq, message in self.messages.items() if start <= message.time < end)
+
 
 @dataclass(slots=True)
 class Group:
@@ -109,6 +127,17 @@ class Group:
     history: History = field(default_factory=History)
     topics: dict[str, History] = field(default_factory=dict)
     cleared_through: int = 0
+    cleared_for: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def has_topics(self) -> bool:
+        """Whether it is a community that was made for topics, or has some."""
+        return bool(self.topics or self.info.get("SupportTopic"))
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing was ever stored in it."""
+        return self.history.next_seq == self.history.first_seq
 
 
 MsgKey = str
@@ -153,6 +182,19 @@ class Conversation:
         """Return the message that a MsgKey names, if that sender sent it."""
         return self.messages.get((parse_msg_key(key), sender))
 
+    def named(self, key: MsgKey, accounts: tuple[str, str]) -> list[Message]:
+        """Return what a MsgKey names, whichever of the two accounts sent it: nothing, a message, or two."""
+        found = (self.find(account, key) for account in dict.fromkeys(accounts))
+        return [message for message in found if message is not None]
+
+    def newest(self) -> Iterator[Message]:
+        """Yield all messages backwards in time."""
+        return (self.messages[place] for place in reversed(self._places))
+
+    def arrived_since(self, count: int) -> Iterator[Message]:
+        """Yield what came after the first ``count`` messages, in the order of arrival."""
+        return islice(self.messages.values(), count, None)
+
     def newest_first(
         self, min_time: int, max_time: int, before: MsgKey | None = None
     ) -> Iterator[tuple[MsgKey, Message]]:
@@ -173,25 +215,6 @@ class Conversation:
             yield f"{seq}_{random}_{time}", self.messages[place]
 
 
-class Duplicates:
-    """Remembers for five minutes what was sent, so that a repeat can be dropped."""
-
-    def __init__(self) -> None:
-        self._answers: dict[Hashable, Any] = {}
-        self._times: deque[tuple[float, Hashable]] = deque()
-
-    def find(self, key: Hashable, now: float) -> Any:
-        """Return what was answered to the first of the same, None when there was none."""
-        while self._times and self._times[0][0] < now - DUPLICATE_SECONDS:
-            self._answers.pop(self._times.popleft()[1], None)
-        return self._answers.get(key)
-
-    def add(self, key: Hashable, now: float, answer: object) -> None:
-        """Remember an answer."""
-        self._answers[key] = answer
-        self._times.append((now, key))
-
-
 class App:
     """One app.
 
@@ -207,9 +230,17 @@ class App:
     def clear(self) -> None:
         """Empty the app."""
         self.accounts = {self.admin}
+        self.profiles: dict[str, dict[str, str]] = {}
         self.groups: dict[str, Group] = {}
+        self.dissolved: list[Group] = []
         self.conversations: dict[tuple[str, str], Conversation] = {}
+        # Of an account's list of conversations, by (account, Type, UserID or GroupId): those pinned to its top,
+        # and those taken off it with what had arrived until then.
+        self.pinned: set[tuple[str, int, str]] = set()
+        self.forgotten: dict[tuple[str, int, str], int] = {}
         self.duplicates = Duplicates()
+        self.batch_messages = MinuteCount()
+        self.downloads = Downloads()
         self._serial = 0
 
     def new_group(self, group_id: str | None, type_: str, name: str, create_time: int) -> Group:
@@ -225,6 +256,14 @@ class App:
         group = Group(group_id, type_, name, create_time, self._serial)
         self.groups[group_id] = group
         return group
+
+    def dissolve(self, group: Group) -> None:
+        """Take a group out of the app; its id is free again, and only the hourly log still has its messages."""
+        del self.groups[group.group_id]
+        self.dissolved.append(group)
+        for key in [key for key in (*self.pinned, *self.forgotten) if key[1:] == (2, group.group_id)]:
+            self.pinned.discard(key)
+            self.forgotten.pop(key, None)
 
     def _free_group_id(self, type_: str) -> str:
         prefix = "@TGS#_@TGS#" if type_ == "Community" else "@TGS#"

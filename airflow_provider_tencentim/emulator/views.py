@@ -29,6 +29,7 @@ def state(app: App, group_id: str | None = None, *, messages: bool = True) -> di
         return {"groups": {group_id: _group(group, messages)} if group else {}}
     return {
         "accounts": sorted(app.accounts),
+        "profiles": {account: dict(profile) for account, profile in app.profiles.items()},
         "groups": {group.group_id: _group(group, messages) for group in app.groups.values()},
         "c2c": [
             {"accounts": list(pair), "messages": _conversation(pair, conversation) if messages else []}
@@ -47,6 +48,7 @@ def _group(group: Group, messages: bool) -> dict[str, Any]:
         "CreateTime": group.create_time,
         "NextMsgSeq": group.history.next_seq,
         "cleared_through": group.cleared_through,
+        "cleared_for": dict(group.cleared_for),
         "topics": {topic: _history(history, 0, messages) for topic, history in group.topics.items()},
     }
     return {**view, **_history(group.history, group.cleared_through, messages)}
@@ -65,7 +67,12 @@ def _history(history: History, cleared_through: int, messages: bool) -> dict[str
 def _conversation(pair: tuple[str, str], conversation: Conversation) -> list[dict[str, Any]]:
     newest_first = conversation.newest_first(0, 2**63)
     return [
-        {"MsgKey": key, "To_Account": pair[message.sender == pair[0]], **_message(message)}
+        {
+            "MsgKey": key,
+            "To_Account": pair[message.sender == pair[0]],
+            **_message(message),
+            "hidden_from": [account for account in pair if message.is_hidden_from(account)],
+        }
         for key, message in reversed(list(newest_first))
     ]
 

@@ -24,7 +24,7 @@ def emulator_server() -> Iterator[TencentIMEmulator]:
 @pytest.fixture
 def emulator(emulator_server: TencentIMEmulator) -> TencentIMEmulator:
     """An empty emulator."""
-    emulator_server.reset()
+    emulator_server.reset(empty=True)
     return emulator_server
 
 
@@ -35,9 +35,9 @@ def emulator_usersig(emulator_server: TencentIMEmulator) -> str:
     return signer.gen_sig(emulator_server.identifier)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def emulator_connection(emulator_server: TencentIMEmulator) -> Iterator[http.client.HTTPConnection]:
-    """A connection that stays open from test to test."""
+    """A connection for the test: the server closes one that was idle during slow tests of other things."""
     connection = http.client.HTTPConnection(emulator_server.host, emulator_server.port, timeout=10)
     yield connection
     connection.close()

@@ -501,7 +501,7 @@ OTHER_CODES = [
     ({"unknown_sdkappid_code": 70020}, INFO, {}, {"sdkappid": 1}, 70020),
     ({"undecodable_usersig_code": 70005}, INFO, {}, {"usersig": "x"}, 70005),
     ({"unknown_command_code": 60009}, "openim/none", {}, {}, 60009),
-    ({"not_emulated_code": 10003}, "openim/importmsg", {}, {}, 10003),
+    ({"not_emulated_code": 10003}, "openim/query_online_status", {}, {}, 10003),
     ({"enforce_random": True}, INFO, {}, {"random": 4294967296}, 60002),
     ({"enforce_random": True}, INFO, {}, {"random": None}, 60002),
     ({"enforce_random": True}, INFO, {}, {"random": "-1"}, 60002),

@@ -278,7 +278,7 @@ def test_reset_empties_everything_or_keeps_the_groups(emulator, emulator_call):
         assert set(emulator.state()["groups"]) == groups
         assert (emulator.faults(), emulator.requests(), emulator.stats()["calls"]) == ([], [], {})
         assert abs(emulator.now() - time.time()) < 5
-    assert emulator.state() == {"accounts": ["administrator"], "groups": {}, "c2c": []}
+    assert emulator.state() == {"accounts": ["administrator"], "profiles": {}, "groups": {}, "c2c": []}
 
 
 CONTROL_ERRORS = [

@@ -70,7 +70,43 @@ def test_its_attachments_lack_a_documented_field_which_the_emulator_can_overlook
     ok(client.send_group_message(group, [], [file]))
 
 
+def test_one_to_one_messages_are_sent_to_many_imported_and_recalled(emulator, client):
+    client.batch_add_users(["leckie", "peter", "tommy"])
+    to_many = tcim.BatchMessageObj("leckie", ["peter", "tommy"], [tcim.MessageText("to all")])
+    key = ok(client.batch_send_message(to_many))["MsgKey"]
+    for peer in ("peter", "tommy"):
+        (found,) = ok(client.get_message_list("leckie", peer, 10, 0, int(time.time()) + 10))["MsgList"]
+        assert found["MsgKey"] == key
+    some = tcim.BatchMessageObj("leckie", ["peter", "nobody"], [tcim.MessageText("to some")])
+    assert client.batch_send_message(some).json()["ErrorList"] == [{"To_Account": "nobody", "ErrorCode": 70107}]
+
+    ok(client.draw_message("leckie", "peter", key))
+    assert client.draw_message("leckie", "peter", key).json()["ErrorCode"] == 20023
+    assert client.draw_message("leckie", "peter", "1_2_3").json()["ErrorCode"] == 20022
+
+    old = tcim.MessageObj("peter", "tommy", [tcim.MessageText("old")])
+    assert client.import_message_to_im(old, 1_400_000_000).json()["ErrorCode"] == 90030  # its 1 is from before 2023
+    ok(client.import_message_to_im(old, 1_400_000_000, 2))
+    emulator.assume({"import_sync_values": "1_2"})
+    ok(client.import_message_to_im(old, 1_400_000_001))
+    answer = ok(client.get_message_list("tommy", "peter", 10, 0, int(time.time())))
+    assert [item["MsgTimeStamp"] for item in answer["MsgList"]] == [1_400_000_000, 1_400_000_001]
+
+
+def test_groups_are_joined_notified_cleaned_of_a_sender_and_dissolved(emulator, client):
+    group = emulator.add_group(messages=[{"MsgBody": "x", "From_Account": "peter"}, "y"], members=["peter"])
+    answer = ok(client.get_joined_groups("peter", 10, 0, "Public", ["Name"], ["Role"]))
+    assert answer["GroupIdList"] == [{"GroupId": group, "Name": "group", "SelfInfo": {"Role": "Member"}}]
+    ok(client.send_system_message_in_group(group, "closing time"))
+    ok(client.send_system_message_in_group(group, "closing time", ["peter"]))
+    ok(client.delete_group_msg_by_sender(group, "peter"))
+    read = ok(client.get_msg_in_group(group, 2, 1, 2))["RspMsgList"]
+    assert [(item["MsgSeq"], item["IsPlaceMsg"]) for item in read] == [(2, 0), (1, 2)]
+    ok(client.delete_group(group))
+    assert client.get_joined_groups("peter").json()["TotalCount"] == 0
+
+
 def test_what_it_calls_and_the_emulator_lacks_is_refused_clearly(client):
-    for response in (client.abolition_user_sig("x"), client.draw_message("a", "b", "1_2_3")):
+    for response in (client.abolition_user_sig("x"), client.check_user_online(["x"])):
         assert response.json()["ErrorCode"] == 60017
     assert client.get_group_shutup_list("group").json()["ErrorCode"] == 60008
