@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo ui test test-unit test-airflow2 test-system lint types wheel check-wheel lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench lint types wheel check-wheel lock clean
 
 help:           ## this list
 	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -30,6 +30,9 @@ test-airflow2: $(VENV2)/.ready    ## the operators' tests, on Airflow 2.11
 
 test-system: $(VENV)/.ready    ## Airflow's web UI and its scheduler, as make ui starts them: a minute
 	$(BIN)/python -m pytest tests/system
+
+bench: $(VENV)/.ready    ## every figure of the documents, beside an alternative
+	@for benchmark in emulator_speed emulator_memory seqs_memory; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
 lint: $(VENV)/.ready    ## ruff
 	$(BIN)/ruff check .
