@@ -1,4 +1,4 @@
-# Everything runs from a bare checkout with Python 3.11 or later and make.
+# Everything runs from a bare checkout with Python 3.11 - 3.13 and make.
 PYTHON ?= python3
 VENV   := .venv
 VENV2  := .venv-airflow2

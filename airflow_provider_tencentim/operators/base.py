@@ -45,8 +45,10 @@ class TencentIMOperator(BaseOperator):
         """Give the connection's client; on the way out nothing of it is left running.
 
         :raises ValueError: when the connection is malformed, or its id came to nothing.
+        :raises TencentIMCancelledError: when the task was killed meanwhile, even if it did all it had to.
         """
         # A DAG file that only names operators must not pay for requests and pydantic.
+        from airflow_provider_tencentim.client.errors import TencentIMCancelledError
         from airflow_provider_tencentim.hooks.tencentim import TencentIMHook
 
         conn_id = self.arguments.value("tencentim_conn_id")
@@ -61,6 +63,8 @@ class TencentIMOperator(BaseOperator):
             except BaseException:
                 client.cancel()  # a time-out or a kill must not leave calls waiting in other threads
                 raise
+            if self._killed:
+                raise TencentIMCancelledError(type(self).__name__, None, "the task was stopped")
 
     @contextmanager
     def failing_for_good(self) -> Iterator[None]:

@@ -83,3 +83,15 @@ def test_a_kill_that_comes_before_the_first_call_sends_none(emulator):
         task.execute({})
 
     assert sent(emulator) == 0
+
+
+def test_a_task_that_is_killed_while_its_last_call_is_under_way_is_not_green(emulator):
+    emulator.add_group("room", messages=5)
+    emulator.add_fault(command=RECALL, delay_ms=500)
+    task = RecallGroupMsgOperator(task_id="recall", group_id="room", msg_seqs="1-5")
+    threading.Timer(0.2, task.on_kill).start()
+
+    with pytest.raises(Exception, match="stopped"):
+        task.execute({})
+
+    assert {one["state"] for one in emulator.state("room")["groups"]["room"]["messages"]} == {"recalled"}
