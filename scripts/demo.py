@@ -174,13 +174,14 @@ def short(result: Any) -> str:
 
 
 def show_app(state: dict[str, Any]) -> None:
-    say(line("group", "type", "messages", "recalled", "expired", "overwritten", "cleared through"))
+    say(line("group", "type", "messages", "MsgSeqs", "recalled", "expired", "overwritten", "cleared through"))
     for group in state["groups"].values():
         messages = group["messages"]
         states = Counter(message["state"] for message in messages)
         overwritten = sum(message["modified"] for message in messages)
-        counts = len(messages), states["recalled"], states["expired"], overwritten, group["cleared_through"]
-        say(line(group["GroupId"], group["Type"], *counts))
+        seqs = f"{messages[0]['MsgSeq']}-{messages[-1]['MsgSeq']}" if messages else "none"
+        counts = states["recalled"], states["expired"], overwritten, group["cleared_through"]
+        say(line(group["GroupId"], group["Type"], len(messages), seqs, *counts))
     letters = [message for one in state["c2c"] for message in one["messages"]]
     say(f"  one-to-one: {len(letters)} messages, {sum(one['modified'] for one in letters)} overwritten")
 
