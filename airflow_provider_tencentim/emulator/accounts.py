@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -14,6 +15,7 @@ _LONGEST_USERID = 32
 _MOST_ACCOUNTS = COMMANDS["im_open_login_svc/multiaccount_import"].chunk or 0
 _MOST_CHECKED = COMMANDS["im_open_login_svc/account_check"].chunk or 0
 _NOT_TEXT = 60015
+_ALPHANUMERIC = re.compile(r"[A-Za-z0-9_-]+")
 _DAYS = 30
 _DAY = 86_400
 
@@ -24,24 +26,27 @@ def account_import(call: Call) -> Answer:
     name = "UserID"
     if call.assume.old_import_name and name not in fields and "Identifier" in fields:
         name = "Identifier"
-    user, profile = _user_id(fields, name), _profile(fields)
+    user, profile = _user_id(call, fields, name), _profile(fields)
     _import(call, {user: profile})
     return ok()
 
 
-def _user_id(fields: Fields, name: str) -> str:
+def _user_id(call: Call, fields: Fields, name: str) -> str:
     user = _user_text(fields, name)
-    if not _is_user_id(user):
+    if not _is_user_id(call, user):
         raise fields.refuse(name)
     return user
 
 
 def _user_text(fields: Fields, name: str) -> str:
-    return fields.text(name, code=_NOT_TEXT if name in fields else None)
+    if name in fields and not isinstance(fields.raw(name), str):
+        raise RefusalError(_NOT_TEXT)
+    return fields.text(name)
 
 
-def _is_user_id(user: str) -> bool:
-    return 0 < len(user) <= _LONGEST_USERID and user.isascii() and user.isprintable()
+def _is_user_id(call: Call, user: str) -> bool:
+    printable = 0 < len(user) <= _LONGEST_USERID and user.isascii() and user.isprintable()
+    return printable and (call.assume.user_id_characters == "printable" or bool(_ALPHANUMERIC.fullmatch(user)))
 
 
 def _profile(fields: Fields) -> dict[str, str]:
@@ -67,8 +72,8 @@ def multiaccount_import(call: Call) -> Answer:
         listed = [(user, {}) for user in fields.texts("Accounts")]
     if not 1 <= len(listed) <= _MOST_ACCOUNTS:
         raise RefusalError(call.assume.account_batch_code)
-    _import(call, {user: profile for user, profile in listed if _is_user_id(user)})
-    return ok(FailAccounts=[user for user, _ in listed if not _is_user_id(user)])
+    _import(call, {user: profile for user, profile in listed if _is_user_id(call, user)})
+    return ok(FailAccounts=[user for user, _ in listed if not _is_user_id(call, user)])
 
 
 def account_check(call: Call) -> Answer:
@@ -77,7 +82,7 @@ def account_check(call: Call) -> Answer:
     items = fields.objects("CheckItem")
     if not 1 <= len(items) <= _MOST_CHECKED:
         raise RefusalError(call.assume.account_batch_code)
-    return ok(ResultItem=[_check(call, _user_id(item, "UserID")) for item in items])
+    return ok(ResultItem=[_check(call, _user_id(call, item, "UserID")) for item in items])
 
 
 def _check(call: Call, user: str) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def _check(call: Call, user: str) -> dict[str, Any]:
 
 def getappinfo(call: Call) -> Answer:
     """Answer the daily figures of the last month: all are text, and ActionStatus is missing."""
-    wanted = call.fields(60003).texts("RequestField", required=False)
+    wanted = call.fields(call.assume.appinfo_field_code).texts("RequestField", required=False)
     figures = {
         "AppName": "emulator",
         "AppId": str(call.app.sdkappid),

@@ -30,6 +30,8 @@ class Assumptions:
     non_admin_code: int = 60010
     # No document says which of 60007, 60011, 60018, 10006 answers plain excess of a command.
     rate_limit_code: int = 60007
+    # get_appid_group_list, once a second: 10006 is documented above all for it.
+    group_list_rate_code: int = 10006
     # Whether refused calls use up the limit too is unknown; if so, a client that hammers never recovers.
     rate_counts_refused: bool = False
     # Bought packs raise some limits; large values switch the limit off.
@@ -37,6 +39,9 @@ class Assumptions:
     # random and contenttype are called required, but nobody saw a call refused for them (60002 here).
     enforce_random: bool = False
     enforce_contenttype: bool = False
+    enforced_query_code: int = 60002
+    # Whether the caller or its JSON is looked at first is unknown: no administrator, or broken JSON.
+    admin_before_json: bool = True
     # JSON that cannot be parsed: sourced for openim (90001), not for the others.
     group_json_code: int = 10011
     account_json_code: int = 70402
@@ -53,6 +58,10 @@ class Assumptions:
     # --- messages ---
     # "12 KB" on the endpoint pages; 8,000 bytes and 8 KB on older ones.
     message_size_limit: int = 12_288
+    # Whether CloudCustomData counts towards the 12 KB is unknown.
+    message_size_counts: Literal["together", "body"] = "together"
+    # The field, with 1 for its value, by which both histories mark an overwritten message: none was ever seen.
+    modified_mark: str = ""
     # Too long: 80002 is listed for group messages, 93000 for one-to-one.
     group_too_long_code: int = 80002
     openim_too_long_code: int = 93000
@@ -72,6 +81,8 @@ class Assumptions:
     topic_elsewhere_code: int = 10004
     # An account that a group command names and that was never imported.
     group_account_code: int = 10019
+    # The id of a dissolved group: nothing says that it is taken for ever.
+    dissolved_id_free: bool = True
     # Name: 30 bytes on the pages read; newer ones may allow more.
     group_name_limit: int = 30
     # An empty GroupType asks for all: a published client sends it.
@@ -88,6 +99,8 @@ class Assumptions:
     recalled_body: Literal["empty", "kept"] = "empty"
     # ReqMsgSeq 0: below the first message, or the same as absent.
     req_seq_zero_is_newest: bool = False
+    # ReqMsgNumber: a width in MsgSeqs, in which gaps and recalled messages leave holes, or a number of messages shown.
+    req_number_counts: Literal["seqs", "shown"] = "seqs"
 
     # --- recall ---
     # Nothing found on a second recall: 0, 10030 and 10032 must all read as "recalled".
@@ -100,6 +113,8 @@ class Assumptions:
     recall_too_many_code: int = 10004
     # delete_group_msg_by_sender: "the last 1,000 messages of the group".
     by_sender_messages: int = 1000
+    # "Delete" or "recall": IsPlaceMsg 2 as after a recall, or 1 as of an expired message.
+    by_sender_leaves: Literal["recalled", "deleted"] = "recalled"
     # 2023 pages: not supported (10033). Newer ones: the messages of the last hour.
     avchatroom_recall: Literal["hour", "never"] = "hour"
 
@@ -119,8 +134,14 @@ class Assumptions:
     modify_c2c_recalled_code: int = 20023
 
     # --- clear ---
-    # "Community: no"; the code is a guess.
+    # "Community: no"; the code is a guess, and 0 carries it out.
     clear_community_code: int = 10007
+    # Whether clearing all of a group clears its topics too; no TopicId is documented.
+    clear_topics: bool = False
+    # A smaller MsgSeq than last time: no undoing is documented.
+    clear_goes_back: bool = False
+    # MsgSeq 0: malformed, or the same as absent.
+    clear_zero_is_all: bool = False
     # A MsgSeq beyond the newest: kept as it is (later messages are born cleared), cut, or refused (10004).
     clear_beyond_newest: Literal["kept", "cut", "refused"] = "kept"
 
@@ -138,6 +159,12 @@ class Assumptions:
     import_equal_times: bool = False
     # The import page lists Text, Face, Location and Custom only; published clients import files too.
     import_any_msg_type: bool = True
+    # "Parameter error" is all that is listed for a message's own Result.
+    import_sender_result: int = 10004
+    # RecentContactFlag 1 "not for AVChatRoom and Community"; the code is a guess.
+    import_recent_flag_code: int = 10007
+    # SendMsgControl "not with OnlineOnlyFlag 1"; the code is a guess.
+    control_online_code: int = 10004
     # send_group_system_notification: the table requires the members, the text and published clients leave them out.
     notify_members_required: bool = False
     # More than 500 members: 10004 or 10005 "too many accounts". Members of an AVChatRoom: "not supported".
@@ -151,14 +178,28 @@ class Assumptions:
     unknown_recipient_code: int = 90012
     # "13 KB" of messages on a page of admin_getroammsg.
     roam_page_bytes: int = 13_312
+    # The most messages of a page, whatever MaxCnt asks for; 0 is no limit, since no page names one.
+    roam_max_count: int = 0
+    # Whether MinTime and MaxTime themselves belong to the window.
+    roam_min_time_included: bool = True
+    roam_max_time_included: bool = True
+    # A wrong MaxCnt, MinTime or MaxTime, and a malformed LastMsgKey: the page lists nothing for them.
+    roam_field_code: int = 90010
+    roam_key_code: int = 90054
+    # Whether a MsgKey, to modify or recall, also finds what the other side sent.
+    key_of_either_side: bool = False
     # A recalled one-to-one message keeps its MsgBody, or shows none.
     recalled_c2c_body: Literal["kept", "empty"] = "kept"
     # From_Account and To_Account of the 2021 pages, which published clients still send.
     old_roam_names: bool = True
     # batchsendmsg and importmsg list 90008 for a sender that does not exist, sendmsg 20003.
     bulk_unknown_sender_code: int = 90008
+    # A From_Account of sendmsg and batchsendmsg that is no text; and no recipients at all.
+    sender_field_code: int = 90008
+    batch_empty_code: int = 90003
     # "12,000 messages a minute" of batchsendmsg, each recipient one; 0 is no limit, and the code is a guess.
     batch_messages_per_minute: int = 12_000
+    batch_counts: Literal["named", "sent"] = "named"
     batch_rate_code: int = 60007
     # No recipient of batchsendmsg exists: 90012 in the sample; when only some are missing, each has 70107.
     batch_nobody_code: int = 90012
@@ -166,6 +207,8 @@ class Assumptions:
     import_sync_values: Literal["5_2", "1_2", "1_2_5"] = "5_2"
     # importmsg with a MsgTimeStamp that has not come yet: 90006, or 0 to store it.
     import_future_code: int = 90006
+    # importmsg without MsgSeq: a random one, so that a repeat is a new message, or the MsgRandom.
+    import_seq: Literal["random", "derived"] = "random"
     # admin_msgwithdraw lists 90008 for From_Account and nothing for a To_Account that does not exist.
     withdraw_unknown_sender_code: int = 90008
     withdraw_unknown_recipient_code: int = 20022
@@ -173,6 +216,8 @@ class Assumptions:
     # No error list was seen for delete_c2c_msg_ramble: MsgKeyList malformed or too long; and a key that names
     # nothing refuses the whole call, or with 0 is passed over.
     ramble_list_code: int = 90010
+    ramble_operator_code: int = 90008
+    ramble_peer_code: int = 90003
     ramble_missing_code: int = 20022
 
     # --- conversations ---
@@ -205,6 +250,10 @@ class Assumptions:
     history_topics: Literal["as_group", "both", "none"] = "as_group"
 
     # --- accounts ---
+    # 7003 speaks of printable ASCII, the limits page of letters and digits; the former is the service's own text.
+    user_id_characters: Literal["printable", "alphanumeric"] = "printable"
+    # A RequestField of getappinfo that is no list: what 130001 and 130009 to 130012 mean was not found.
+    appinfo_field_code: int = 60003
     # Identifier, the name of UserID until 2021.
     old_import_name: bool = True
     # More than 100 accounts in a call: 70206 "bad batch size" or 70402.

@@ -9,9 +9,9 @@ from typing import Any
 from airflow_provider_tencentim.client.commands import COMMANDS
 from airflow_provider_tencentim.emulator.answers import Answer, RefusalError, ok
 from airflow_provider_tencentim.emulator.calls import Call, check_msg_key, read_msg_key
-from airflow_provider_tencentim.emulator.fields import Fields
+from airflow_provider_tencentim.emulator.fields import UINT32, Fields
 from airflow_provider_tencentim.emulator.messages import OPENIM, compact, read_message
-from airflow_provider_tencentim.emulator.store import RECALLED, Message, MsgKey, parse_msg_key
+from airflow_provider_tencentim.emulator.store import MODIFIED, RECALLED, Message, MsgKey, parse_msg_key
 
 _MOST_HIDDEN = COMMANDS["openim/delete_c2c_msg_ramble"].chunk or 0
 
@@ -25,7 +25,7 @@ def modify_c2c_msg(call: Call) -> Answer:
     if "MsgBody" not in fields and "CloudCustomData" not in fields:
         raise RefusalError(assume.modify_nothing_code, "invalid request: neither MsgBody nor CloudCustomData")
     body, custom = read_message(fields, OPENIM, assume, required=False)
-    message = call.conversation(sender, recipient).find(sender, key)
+    message = _find(call, (sender, recipient), key)
     state = "expired" if message is None else message.state(call.horizon)
     if message is None or state == "expired":
         raise RefusalError(assume.modify_c2c_missing_code)
@@ -42,7 +42,7 @@ def admin_msgwithdraw(call: Call) -> Answer:
     sender, recipient = fields.text("From_Account", code=90008), fields.text("To_Account", code=90003)
     key = read_msg_key(fields, "MsgKey")
     codes = assume.withdraw_unknown_sender_code, assume.withdraw_unknown_recipient_code
-    message = call.conversation(sender, recipient, *codes).find(sender, key)
+    message = _find(call, (sender, recipient), key, *codes)
     if message is None:
         raise RefusalError(20022)
     state = message.state(call.horizon)
@@ -54,16 +54,24 @@ def admin_msgwithdraw(call: Call) -> Answer:
     return ok()
 
 
+def _find(call: Call, sides: tuple[str, str], key: MsgKey, *codes: int) -> Message | None:
+    """Return what the sender, the first of the two sides, sent under a MsgKey."""
+    conversation = call.conversation(*sides, *codes)
+    named = conversation.named(key, sides if call.assume.key_of_either_side else sides[:1])
+    return named[0] if named else None
+
+
 def delete_c2c_msg_ramble(call: Call) -> Answer:
     """Hide up to thirty messages from one side; the other still sees them."""
     assume = call.assume
     fields = call.fields(90010)
-    operator, peer = fields.text("Operator_Account", code=90008), fields.text("Peer_Account", code=90003)
+    operator = fields.text("Operator_Account", code=assume.ramble_operator_code)
+    peer = fields.text("Peer_Account", code=assume.ramble_peer_code)
     listed = fields.array("MsgKeyList", code=assume.ramble_list_code)
     if not 1 <= len(listed) <= _MOST_HIDDEN:
         raise fields.refuse("MsgKeyList", assume.ramble_list_code)
     keys = [check_msg_key(fields, "MsgKeyList", key) for key in listed]
-    conversation = call.conversation(operator, peer, 90008, assume.unknown_recipient_code)
+    conversation = call.conversation(operator, peer, assume.ramble_operator_code, assume.unknown_recipient_code)
     found = [_stored(call, conversation.named(key, (operator, peer))) for key in keys]
     if assume.ramble_missing_code and not all(found):
         raise RefusalError(assume.ramble_missing_code)
@@ -78,11 +86,13 @@ def _stored(call: Call, messages: list[Message]) -> list[Message]:
 
 def admin_getroammsg(call: Call) -> Answer:
     """Read a page of a conversation as one side sees it: the newest of the window, in ascending order."""
-    fields = call.fields(90010)
+    assume = call.assume
+    fields = call.fields(assume.roam_field_code)
     operator, peer = _sides(call, fields)
-    most = fields.integer("MaxCnt", low=1)
-    min_time, max_time = fields.integer("MinTime"), fields.integer("MaxTime")
-    before = read_msg_key(fields, "LastMsgKey") if "LastMsgKey" in fields else None
+    most = min(fields.integer("MaxCnt", low=1), assume.roam_max_count or UINT32)
+    min_time = fields.integer("MinTime") + (not assume.roam_min_time_included)
+    max_time = fields.integer("MaxTime") - (not assume.roam_max_time_included)
+    before = read_msg_key(fields, "LastMsgKey", assume.roam_key_code) if "LastMsgKey" in fields else None
     if operator not in call.app.accounts:
         raise RefusalError(90008)
     conversation = call.conversation(operator, peer)
@@ -94,7 +104,7 @@ def admin_getroammsg(call: Call) -> Answer:
             continue
         item = _item(call, key, message, {operator: peer, peer: operator}[message.sender])
         size += len(compact(item))
-        if len(page) == most or (page and size > call.assume.roam_page_bytes):
+        if len(page) == most or (page and size > assume.roam_page_bytes):
             complete = 0
             break
         page.append(item)
@@ -132,4 +142,6 @@ def _item(call: Call, key: MsgKey, message: Message, recipient: str) -> dict[str
     }
     if shown and message.custom is not None:
         item["CloudCustomData"] = message.custom
+    if message.flags & MODIFIED and call.assume.modified_mark:
+        item[call.assume.modified_mark] = 1
     return item

@@ -60,19 +60,20 @@ def _read_draft(call: Call, fields: Fields) -> _Draft:
     lifetime = fields.integer("MsgLifeTime", LONGEST_LIFETIME, code=90044)
     if lifetime > LONGEST_LIFETIME and call.assume.lifetime_over_limit == "refused":
         raise RefusalError(90026)
+    online_only = fields.integer("OnlineOnlyFlag", 0, high=1) == 1
     if "OfflinePushInfo" in fields and not isinstance(fields.raw("OfflinePushInfo"), dict):
         raise fields.refuse("OfflinePushInfo", 90043)
     body, custom = read_message(fields, OPENIM, call.assume)
     flags = HIDDEN_FROM_SENDER if sync == 2 else 0
-    # A lifetime of 0 reaches who is online and is not stored.
-    return _Draft(seq, random, compact(body), custom, flags, is_stored=lifetime > 0)
+    # Either of the two reaches who is online and is not stored.
+    return _Draft(seq, random, compact(body), custom, flags, is_stored=lifetime > 0 and not online_only)
 
 
 def sendmsg(call: Call) -> Answer:
     """Send a message to one account."""
     fields = call.fields(20001)
     recipient = fields.text("To_Account", code=90003)
-    sender = fields.text("From_Account", call.identifier, code=90008)
+    sender = fields.text("From_Account", call.identifier, code=call.assume.sender_field_code)
     draft = _read_draft(call, fields)
     call.conversation(sender, recipient)
     sent = draft.find_first(call, sender, recipient)
@@ -87,11 +88,13 @@ def batchsendmsg(call: Call) -> Answer:
     """Send a message to up to five hundred accounts, under one MsgKey; those that do not exist are left out."""
     fields = call.fields(90001)
     listed = fields.array("To_Account", code=90003)
-    if not listed or not all(isinstance(account, str) for account in listed):
+    if not listed:
+        raise fields.refuse("To_Account", call.assume.batch_empty_code)
+    if not all(isinstance(account, str) for account in listed):
         raise fields.refuse("To_Account", 90003)
     if len(listed) > _MOST_RECIPIENTS:
         raise RefusalError(90011)
-    sender = fields.text("From_Account", call.identifier, code=90008)
+    sender = fields.text("From_Account", call.identifier, code=call.assume.sender_field_code)
     draft = _read_draft(call, fields)
     if sender not in call.app.accounts:
         raise RefusalError(call.assume.bulk_unknown_sender_code)
@@ -99,7 +102,7 @@ def batchsendmsg(call: Call) -> Answer:
     known = [account for account in recipients if account in call.app.accounts]
     if not known:
         raise RefusalError(call.assume.batch_nobody_code)
-    _check_batch_rate(call, len(listed))
+    _check_batch_rate(call, len(listed if call.assume.batch_counts == "named" else known))
     earlier = {recipient: draft.find_first(call, sender, recipient) for recipient in known}
     sent = next(filter(None, earlier.values()), None) or draft.sent_now(call)
     for recipient in known:
@@ -127,7 +130,8 @@ def importmsg(call: Call) -> Answer:
     fields = call.fields(90001)
     sender, recipient = fields.text("From_Account", code=90008), fields.text("To_Account", code=90003)
     random = fields.integer("MsgRandom", code=90005)
-    seq = fields.integer("MsgSeq", secrets.randbits(32), code=90004)
+    own_seq = random if call.assume.import_seq == "derived" else secrets.randbits(32)
+    seq = fields.integer("MsgSeq", own_seq, code=90004)
     time = fields.integer("MsgTimeStamp", code=90006)
     sync: Any = fields.raw("SyncFromOldSystem")
     if type(sync) is not int or sync not in _IMPORT_SYNC[call.assume.import_sync_values]:

@@ -88,18 +88,18 @@ class Call:
         return group.topics[topic_id]
 
 
-def read_msg_key(fields: Fields, name: str) -> MsgKey:
+def read_msg_key(fields: Fields, name: str, code: int = 90054) -> MsgKey:
     """Return a MsgKey of the request."""
-    return check_msg_key(fields, name, fields.raw(name))
+    return check_msg_key(fields, name, fields.raw(name), code)
 
 
-def check_msg_key(fields: Fields, name: str, key: object) -> MsgKey:
+def check_msg_key(fields: Fields, name: str, key: object, code: int = 90054) -> MsgKey:
     """Return a value that must be a MsgKey, or refuse the field that holds it."""
     if isinstance(key, str):
         with suppress(ValueError):
             parse_msg_key(key)
             return key
-    raise fields.refuse(name, 90054)
+    raise fields.refuse(name, code)
 
 
 def is_group_id(group_id: str) -> bool:

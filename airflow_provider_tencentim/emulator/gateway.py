@@ -128,10 +128,13 @@ class Gateway:
         self._check_app(request.query)
         self._check_query(request.query)
         identifier = self._check_signature(request.query)
+        if self.assume.admin_before_json:
+            self._check_admin(identifier)
         self._check_rate(request.command)
         if request.command not in HANDLERS:
             raise RefusalError(self.assume.not_emulated_code, "the emulator does not know this command")
         body = self._parse(request)
+        self._check_admin(identifier)
         call = Call(self.app, self.assume, body, identifier, self.clock.now(), request.base_url)
         return HANDLERS[request.command](call)
 
@@ -152,9 +155,9 @@ class Gateway:
         if self.assume.enforce_random:
             random = query.get("random", "")
             if not (random.isascii() and random.isdecimal() and len(random) <= 10 and int(random) <= UINT32):
-                raise RefusalError(60002)
+                raise RefusalError(self.assume.enforced_query_code)
         if self.assume.enforce_contenttype and query.get("contenttype") != "json":
-            raise RefusalError(60002)
+            raise RefusalError(self.assume.enforced_query_code)
 
     def _check_signature(self, query: dict[str, str]) -> str:
         identifier = query.get("identifier", "")
@@ -162,10 +165,13 @@ class Gateway:
             raise RefusalError(self.assume.missing_identifier_code)
         usersig = query.get("usersig", "")
         signature = self.verifier.verify(usersig, identifier, self.clock.now(), self.assume)
+        if identifier == self.app.admin:
+            self.journal.signatures.add(signature.sig)
+        return identifier
+
+    def _check_admin(self, identifier: str) -> None:
         if identifier != self.app.admin:
             raise RefusalError(self.assume.non_admin_code)
-        self.journal.signatures.add(signature.sig)
-        return identifier
 
     def _check_rate(self, command: str) -> None:
         limit = OTHER_LIMITS.get(command) or find_command(command).calls_per_second
@@ -174,7 +180,8 @@ class Gateway:
         if not refused or self.assume.rate_counts_refused:
             second.add(now)
         if refused:
-            raise RefusalError(self.assume.rate_limit_code)
+            listing = command == "group_open_http_svc/get_appid_group_list"
+            raise RefusalError(self.assume.group_list_rate_code if listing else self.assume.rate_limit_code)
 
     def _parse(self, request: Request) -> dict[str, Any]:
         if len(request.raw) > self.assume.request_size_limit:

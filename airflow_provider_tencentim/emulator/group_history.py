@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -10,7 +11,7 @@ from airflow_provider_tencentim.client.commands import COMMANDS
 from airflow_provider_tencentim.emulator.answers import Answer, RefusalError, ok
 from airflow_provider_tencentim.emulator.calls import Call
 from airflow_provider_tencentim.emulator.messages import OPENIM, compact, read_message
-from airflow_provider_tencentim.emulator.store import RECALLED, SYSTEM, Group, History, Message
+from airflow_provider_tencentim.emulator.store import EXPIRED, MODIFIED, RECALLED, SYSTEM, Group, History, Message
 
 AVCHATROOM_RECALL_SECONDS = 3600
 _MOST_RECALLED = COMMANDS["group_open_http_svc/group_msg_recall"].chunk or 0
@@ -79,7 +80,6 @@ def _recall(call: Call, group: Group, history: History, seq: int) -> int:
 def delete_group_msg_by_sender(call: Call) -> Answer:
     """Recall what an account sent among the newest messages; its answer does not say how many."""
     fields = call.fields(10004)
-    fields.text("GroupId")
     sender = fields.text("Sender_Account")
     group = call.group(fields)
     history = call.history(group, fields)
@@ -87,10 +87,11 @@ def delete_group_msg_by_sender(call: Call) -> Answer:
         raise RefusalError(call.assume.group_account_code)
     if group.type == "AVChatRoom":  # no effect, and no error
         return ok()
+    mark = RECALLED if call.assume.by_sender_leaves == "recalled" else EXPIRED
     newest = islice(history.window(history.first_seq, history.next_seq - 1), call.assume.by_sender_messages)
     for _, message in newest:
         if message.sender == sender and not message.flags & SYSTEM and message.state(call.horizon) == "normal":
-            message.flags |= RECALLED
+            message.flags |= mark
     return ok()
 
 
@@ -98,18 +99,21 @@ def clear_group_msg(call: Call) -> Answer:
     """Mark the messages through a MsgSeq, or all, so that users no longer see them."""
     fields = call.fields(10004)
     fields.text("GroupId")
-    through = fields.integer("MsgSeq", low=1) if "MsgSeq" in fields else None
+    assume = call.assume
+    through = fields.integer("MsgSeq", low=0 if assume.clear_zero_is_all else 1) if "MsgSeq" in fields else 0
     group = call.group(fields)
-    if group.type == "Community":
-        raise RefusalError(call.assume.clear_community_code, "the group type does not support this")
+    if group.type == "Community" and assume.clear_community_code:
+        raise RefusalError(assume.clear_community_code, "the group type does not support this")
     newest = group.history.next_seq - 1
-    if through is None:
+    if not through:
         through = newest
-    elif through > newest and call.assume.clear_beyond_newest != "kept":
-        if call.assume.clear_beyond_newest == "refused":
+        if assume.clear_topics:
+            group.topics_cleared = {topic: history.next_seq - 1 for topic, history in group.topics.items()}
+    elif through > newest and assume.clear_beyond_newest != "kept":
+        if assume.clear_beyond_newest == "refused":
             raise fields.refuse("MsgSeq")
         through = newest
-    group.cleared_through = max(group.cleared_through, through)
+    group.cleared_through = through if assume.clear_goes_back else max(group.cleared_through, through)
     return ok()
 
 
@@ -127,19 +131,25 @@ def group_msg_get_simple(call: Call) -> Answer:
     if req_seq is None or (req_seq == 0 and call.assume.req_seq_zero_is_newest):
         req_seq = history.next_seq - 1
     top = min(req_seq, history.next_seq - 1)
-    bottom = max(top - number + 1, history.first_seq)
-    cut = max(top - _LONGEST_PAGE + 1, bottom)
-    items = [
-        _item(call, seq, message)
-        for seq, message in history.window(cut, top)
-        if with_recalled or message.state(call.horizon) != "recalled"
-    ]
-    return ok(GroupId=group.group_id, IsFinished=_is_finished(call, history, bottom, cut), RspMsgList=items)
+
+    def shown(low: int, high: int = top) -> Iterator[tuple[int, Message]]:
+        every = history.window(low, high)
+        return (item for item in every if with_recalled or item[1].state(call.horizon) != "recalled")
+
+    if call.assume.req_number_counts == "seqs":
+        bottom = max(top - number + 1, history.first_seq)
+        cut = max(top - _LONGEST_PAGE + 1, bottom)
+        left = history.window(bottom, cut - 1)
+    else:
+        seqs = [seq for seq, _ in islice(shown(history.first_seq), number)] or [top + 1]
+        cut = seqs[:_LONGEST_PAGE][-1]
+        left = shown(seqs[-1], cut - 1)
+    items = [_item(call, seq, message) for seq, message in shown(cut)]
+    return ok(GroupId=group.group_id, IsFinished=_is_finished(call, left), RspMsgList=items)
 
 
-def _is_finished(call: Call, history: History, bottom: int, cut: int) -> int:
-    """Return 1 when the whole range was answered, 2 when all that is left has expired, else 0."""
-    left = history.window(bottom, cut - 1)
+def _is_finished(call: Call, left: Iterator[tuple[int, Message]]) -> int:
+    """Return 1 when nothing is left of the range, 2 when all that is left has expired, else 0."""
     states = {message.state(call.horizon) for _, message in islice(left, 1)}
     if not states:
         return 1
@@ -162,6 +172,8 @@ def _item(call: Call, seq: int, message: Message) -> dict[str, Any]:
     }
     if message.flags & SYSTEM:
         item["IsSystemMsg"] = 1
+    if message.flags & MODIFIED and call.assume.modified_mark:
+        item[call.assume.modified_mark] = 1
     if shown and message.custom is not None:
         item["CloudCustomData"] = message.custom
     return item

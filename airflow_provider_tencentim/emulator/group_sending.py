@@ -22,6 +22,8 @@ def send_group_msg(call: Call) -> Answer:
     random = fields.integer("Random")
     priority = _PRIORITIES[fields.choice("MsgPriority", tuple(_PRIORITIES), "Normal")]
     online_only = fields.integer("OnlineOnlyFlag", 0, high=1) == 1
+    if fields.texts("SendMsgControl", required=False) and online_only:
+        raise fields.refuse("SendMsgControl", call.assume.control_online_code)
     _check_mentions(fields)
     body, custom = read_message(fields, GROUP, call.assume)
     group = call.group(fields)
@@ -34,18 +36,22 @@ def send_group_msg(call: Call) -> Answer:
     first = call.app.duplicates.find(key, call.now)
     if first is not None:
         sent_at, seq = first
-        return ok(MsgTime=sent_at, MsgSeq=seq if call.assume.duplicate_seq == "same" else 0)
+        return _sent(sent_at, seq if call.assume.duplicate_seq == "same" else 0)
     if _too_fast(call, history):
         if call.assume.group_flow_control == "refuse":
             raise RefusalError(10023, "msg count exceeds limit,please retry later")
-        return ok(MsgTime=now, MsgSeq=0, MsgDropReason="MsgFreqCtrl")
+        return _sent(now, 0, "MsgFreqCtrl")
     seq = 0
     if not online_only or group.type == "AVChatRoom":
         if group.type == "AVChatRoom":  # no history: only the seq and the time are known, for a recall
             content, custom = b"[]", None
         seq = history.add(Message(sender, now, content, random=random, custom=custom, priority=priority))
     call.app.duplicates.add(key, call.now, (now, seq))
-    return ok(MsgTime=now, MsgSeq=seq)
+    return _sent(now, seq)
+
+
+def _sent(time: int, seq: int, drop_reason: str = "") -> Answer:
+    return ok(MsgTime=time, MsgSeq=seq, MsgDropReason=drop_reason)
 
 
 def _check_mentions(fields: Fields) -> None:
@@ -74,7 +80,6 @@ def send_group_system_notification(call: Call) -> Answer:
     """Tell the members who are online something; it is stored nowhere and has no MsgSeq."""
     assume = call.assume
     fields = call.fields(10004)
-    fields.text("GroupId")
     if not fields.text("Content"):
         raise fields.refuse("Content")
     members = fields.texts("ToMembers_Account", required=assume.notify_members_required)
@@ -91,7 +96,7 @@ def import_group_msg(call: Call) -> Answer:
     """Import messages with times of the past, each with its own Result."""
     fields = call.fields(10004)
     fields.text("GroupId")
-    fields.integer("RecentContactFlag", 0, high=1)
+    recent = fields.integer("RecentContactFlag", 0, high=1) == 1
     items = fields.objects("MsgList")
     if not 1 <= len(items) <= call.assume.import_batch:
         raise fields.refuse("MsgList")
@@ -102,6 +107,8 @@ def import_group_msg(call: Call) -> Answer:
     group = call.group(fields)
     if group.type == "AVChatRoom":
         raise RefusalError(10007)
+    if recent and group.type == "Community":
+        raise fields.refuse("RecentContactFlag", call.assume.import_recent_flag_code)
     history = call.history(group, fields)
     return ok(ImportMsgResult=[_import(call, group, history, item) for item in items])
 
@@ -113,7 +120,7 @@ def _import(call: Call, group: Group, history: History, item: Fields) -> Answer:
         body, custom = read_message(item, GROUP, call.assume)
         _check_import(call, group, history, item)
     except RefusalError as refusal:
-        result = 80002 if refusal.code == call.assume.group_too_long_code else 10004
+        result = 80002 if refusal.code == call.assume.group_too_long_code else refusal.code
     else:
         message = Message(
             item.text("From_Account"), time, compact(body), random=item.integer("Random", 0), custom=custom
@@ -128,7 +135,7 @@ def _check_import(call: Call, group: Group, history: History, item: Fields) -> N
     if not (in_order and group.create_time < time < call.now):
         raise item.refuse("SendTime")
     if item.text("From_Account") not in call.app.accounts:
-        raise item.refuse("From_Account")
+        raise item.refuse("From_Account", call.assume.import_sender_result)
     kinds = {element["MsgType"] for element in item.array("MsgBody")}
     if not call.assume.import_any_msg_type and not kinds <= _LISTED_FOR_IMPORT:
         raise item.refuse("MsgBody")

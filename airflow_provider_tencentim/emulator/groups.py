@@ -85,6 +85,8 @@ def _read_new_id(call: Call, fields: Fields, type_: str) -> str | None:
     if group_id in call.app.groups:
         owner = fields.raw("Owner_Account")
         raise RefusalError(10025 if owner and call.app.groups[group_id].owner == owner else 10021)
+    if not call.assume.dissolved_id_free and any(group.group_id == group_id for group in call.app.dissolved):
+        raise RefusalError(10021)
     return group_id
 
 
@@ -95,7 +97,7 @@ def _fill(group: Group, owner: str | None, info: dict[str, Any], roles: dict[str
 
 
 def destroy_group(call: Call) -> Answer:
-    """Dissolve a group; its id is free again."""
+    """Dissolve a group."""
     fields = call.fields(10004)
     call.app.dissolve(call.group(fields))
     return ok()

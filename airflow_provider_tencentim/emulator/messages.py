@@ -92,7 +92,7 @@ def read_message(
 
 
 def _check_size(body: list[Any] | None, custom: str | None, codes: FormatCodes, assume: Assumptions) -> None:
-    parts = {"MsgBody": body, "CloudCustomData": custom}
+    parts = {"MsgBody": body, "CloudCustomData": custom if assume.message_size_counts == "together" else None}
     size = len(compact({name: part for name, part in parts.items() if part is not None}))
     if size > assume.message_size_limit:
         raise RefusalError(assume.openim_too_long_code if codes is OPENIM else assume.group_too_long_code)

@@ -204,8 +204,9 @@ def _group_page(gateway: Gateway, group: Group, topic: str | None, page: int) ->
     figures: dict[str, int | str] = {"messages": total, "next MsgSeq": history.next_seq}
     if total <= _MOST_COUNTED:
         figures |= dict(zip(_STATES, _state_counts(gateway, [history]), strict=True))
-    if topic is None and group.cleared_through:
-        figures["cleared through"] = group.cleared_through
+    cleared = group.cleared_through if topic is None else group.topics_cleared.get(topic, 0)
+    if cleared:
+        figures["cleared through"] = cleared
     yield _figures(figures)
     if topic is not None:
         yield f"<p>{_link('the group itself', group=group.group_id)}</p>"
@@ -215,7 +216,6 @@ def _group_page(gateway: Gateway, group: Group, topic: str | None, page: int) ->
         yield f"<p>Topics: {' · '.join(links)}{more}</p>"
     where = {"group": group.group_id, **({} if topic is None else {"topic": topic})}
     yield _pages(total, page, where, "messages, newest first")
-    cleared = group.cleared_through if topic is None else 0
     newest_first = islice(reversed(history.messages.items()), *_slice(total, page))
     rows = (_message_row(seq, message, _horizon(gateway), seq <= cleared) for seq, message in newest_first)
     yield _table(("#MsgSeq", "sent", "from", "state", "content"), rows)

@@ -128,6 +128,7 @@ class Group:
     topics: dict[str, History] = field(default_factory=dict)
     cleared_through: int = 0
     cleared_for: dict[str, int] = field(default_factory=dict)
+    topics_cleared: dict[str, int] = field(default_factory=dict)
 
     @property
     def has_topics(self) -> bool:
@@ -182,8 +183,8 @@ class Conversation:
         """Return the message that a MsgKey names, if that sender sent it."""
         return self.messages.get((parse_msg_key(key), sender))
 
-    def named(self, key: MsgKey, accounts: tuple[str, str]) -> list[Message]:
-        """Return what a MsgKey names, whichever of the two accounts sent it: nothing, a message, or two."""
+    def named(self, key: MsgKey, accounts: tuple[str, ...]) -> list[Message]:
+        """Return what a MsgKey names, whichever of these accounts sent it: nothing, a message, or two."""
         found = (self.find(account, key) for account in dict.fromkeys(accounts))
         return [message for message in found if message is not None]
 

@@ -49,7 +49,10 @@ def _group(group: Group, messages: bool) -> dict[str, Any]:
         "NextMsgSeq": group.history.next_seq,
         "cleared_through": group.cleared_through,
         "cleared_for": dict(group.cleared_for),
-        "topics": {topic: _history(history, 0, messages) for topic, history in group.topics.items()},
+        "topics": {
+            topic: _history(history, group.topics_cleared.get(topic, 0), messages)
+            for topic, history in group.topics.items()
+        },
     }
     return {**view, **_history(group.history, group.cleared_through, messages)}
 

@@ -179,9 +179,11 @@ def test_a_file_of_conversations_has_both_accounts_and_the_random(emulator, emul
 
 def test_messages_of_all_groups_ascend(emulator, emulator_call):
     emulator.add_group("other", messages=[{"MsgBody": "x", "MsgTimeStamp": START + at} for at in (1, 1800, 3000)])
+    emulator.add_group("first", messages=[{"MsgBody": "x", "MsgTimeStamp": START}])
     emulator.add_group("late", messages=[{"MsgBody": "x", "MsgTimeStamp": START + 3600}])
     found = [(message["MsgTimestamp"] - START, message["GroupId"]) for message in messages(emulator_call)]
-    assert found == [(0, "room"), (1, "other"), (1800, "other"), (1800, "room"), (3000, "other"), (3599, "room")]
+    assert found[:2] == [(0, "first"), (0, "room")]
+    assert found[2:] == [(1, "other"), (1800, "other"), (1800, "room"), (3000, "other"), (3599, "room")]
 
 
 def test_the_log_keeps_what_was_overwritten_recalled_cleared_hidden_or_dissolved(emulator, emulator_call):
@@ -290,13 +292,14 @@ def test_an_address_needs_no_signature_and_cannot_be_guessed(emulator, emulator_
     assert files(emulator_call) == [file]  # the same as long as it holds
     (other,) = files(emulator_call, "C2C")
     assert other["URL"] != file["URL"]
-    fetch(file["URL"])
+    for _ in range(2):
+        fetch(file["URL"])
     for path in ("/msg_history/" + "0" * 32 + ".gz", "/msg_history/", "/msg_history/x.gz"):
         answer = requests.get(emulator.url + path, timeout=5)
         assert answer.status_code == 404 or answer.json()["ErrorCode"] == 60002
     assert requests.post(file["URL"], timeout=5).json()["ErrorCode"] == 60002
     assert file["URL"].split("/")[-1] not in str(emulator.requests())
-    assert emulator.stats()["calls"][DOWNLOAD] == 2
+    assert emulator.stats()["calls"][DOWNLOAD] == 3
     assert emulator.stats()["errors"][DOWNLOAD] == {404: 1}
 
 
