@@ -71,7 +71,7 @@ class AppCommands(Caller):
         after that hour stands in it as it was.
 
         :param chat_type: ``C2C`` or ``Group``.
-        :param msg_time: the hour, ``YYYYMMDDHH``; the documents do not state its time zone.
+        :param msg_time: the hour, ``YYYYMMDDHH``; in the time of Beijing, as newer pages have it.
         :return: the answer; ``File`` has a URL, sizes and checksums.
         :raises ValueError: naming an argument that is malformed.
         :raises TencentIMError: the subclass of its kind; code 1004 is "not ready yet, or no messages".

@@ -221,7 +221,8 @@ def test_what_failed_before_the_line_was_encrypted_was_never_sent(impatient):
 
         assert type(outcome(client, *OTHER_WRITE, tries=1)) is TencentIMTransientError
 
-    assert server.requests == []
+    # What the server makes of the bytes of a handshake is nothing; now and then they look like a line.
+    assert [request for request in server.requests if request.method == "POST"] == []
 
 
 @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "500 Internal Server Error"])
