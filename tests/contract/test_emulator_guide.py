@@ -54,7 +54,7 @@ def test_every_way_to_start_it_works(line, tmp_path):
         assert requests.get(ready.split()[0], verify=certificate, timeout=5).status_code == 200
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")
 def test_every_call_with_curl_works(url):
     assert len(CALLS) >= 15
     for line in CALLS:
