@@ -27,7 +27,7 @@ class AppCommands(Caller):
         :raises TencentIMError: the subclass of its kind.
         """
         command = COMMANDS["im_open_login_svc/account_check"]
-        items = [{"UserID": user_id} for user_id in check_ids("user_ids", user_ids, command.chunk or 1)]
+        items = [{"UserID": user_id} for user_id in check_ids("user_ids", user_ids, command.chunk)]
         return self.call(command.path, {"CheckItem": items}, tries=tries)
 
     def account_import(self, user_id: str, nick: str | None = None, face_url: str | None = None) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class AppCommands(Caller):
         :raises TencentIMError: the subclass of its kind.
         """
         command = COMMANDS["im_open_login_svc/multiaccount_import"]
-        return self.call(command.path, {"Accounts": check_ids("user_ids", user_ids, command.chunk or 1)})
+        return self.call(command.path, {"Accounts": check_ids("user_ids", user_ids, command.chunk)})
 
     def getappinfo(self, request_fields: Sequence[str] = ()) -> dict[str, Any]:
         """Read the app's figures of the last 30 days ("Getting Operations Data").

@@ -75,7 +75,7 @@ class C2CCommands(Caller):
         :raises TencentIMError: the subclass of its kind.
         """
         command = COMMANDS["openim/delete_c2c_msg_ramble"]
-        if not isinstance(msg_keys, list | tuple) or not 1 <= len(msg_keys) <= (command.chunk or 1):
+        if not isinstance(msg_keys, list | tuple) or not 1 <= len(msg_keys) <= command.chunk:
             raise ValueError(f"msg_keys must be a list of 1 to {command.chunk} MsgKeys")
         body = {
             **_sides(operator_account, peer_account),
@@ -193,8 +193,9 @@ class C2CCommands(Caller):
         :raises ValueError: naming an argument that is malformed; nothing is sent.
         :raises TencentIMError: the subclass of its kind.
         """
+        command = COMMANDS["openim/batchsendmsg"]
         body: dict[str, Any] = {
-            "To_Account": check_ids("to_accounts", to_accounts, 500),
+            "To_Account": check_ids("to_accounts", to_accounts, command.chunk),
             "MsgRandom": secrets.randbits(32) if msg_random is None else msg_random,
             **message_fields(msg_body, cloud_custom_data),
         }
@@ -202,7 +203,7 @@ class C2CCommands(Caller):
             body["From_Account"] = check_id("from_account", from_account, LONGEST_USER_ID)
         if msg_seq is not None:
             body["MsgSeq"] = msg_seq
-        return self.call("openim/batchsendmsg", body)
+        return self.call(command.path, body)
 
     def importmsg(
         self,

@@ -20,30 +20,30 @@ class Command:
     :param writes: whether it changes anything.
     :param repeatable: whether asking twice has the effect of asking once, so that a lost answer
         may be asked for again.
-    :param random_field: the body field by which the server drops a duplicate: a call that carries it
-        is repeatable too.
+    :param repeatable_with: the body field that makes a call repeatable: the server drops its duplicate by it, or it
+        bounds what the call reaches.
     :param calls_per_second: the documented limit for each app.
-    :param chunk: the most entries that its list may hold in one call.
+    :param chunk: the most entries that its list may hold in one call; 1 where it has none.
     """
 
     path: str
     writes: bool
     repeatable: bool
-    random_field: str | None = None
+    repeatable_with: str | None = None
     calls_per_second: int = DOCUMENTED_CALLS_PER_SECOND
-    chunk: int | None = None
+    chunk: int = 1
 
 
 _TABLE = (
     # --- group messages
     Command("openim/modify_group_msg", writes=True, repeatable=True),
     Command("group_open_http_svc/group_msg_recall", writes=True, repeatable=True, chunk=10),
-    # Repeatable only through a MsgSeq: see is_repeatable.
-    Command("group_open_http_svc/clear_group_msg", writes=True, repeatable=False),
+    # Without a MsgSeq, a repeat would also clear what came in between.
+    Command("group_open_http_svc/clear_group_msg", writes=True, repeatable=False, repeatable_with="MsgSeq"),
     # A repeat would also recall what the sender sent in between.
     Command("group_open_http_svc/delete_group_msg_by_sender", writes=True, repeatable=False),
     Command("group_open_http_svc/group_msg_get_simple", writes=False, repeatable=True, chunk=20),
-    Command("group_open_http_svc/send_group_msg", writes=True, repeatable=False, random_field="Random"),
+    Command("group_open_http_svc/send_group_msg", writes=True, repeatable=False, repeatable_with="Random"),
     # The list is of the members that are notified; nothing drops a duplicate.
     Command("group_open_http_svc/send_group_system_notification", writes=True, repeatable=False, chunk=500),
     # The endpoint page says 7, the limits page 20: the smaller is right in both readings.
@@ -54,12 +54,12 @@ _TABLE = (
     Command("openim/admin_msgwithdraw", writes=True, repeatable=True),
     Command("openim/delete_c2c_msg_ramble", writes=True, repeatable=True, chunk=30),
     Command("openim/admin_getroammsg", writes=False, repeatable=True),
-    Command("openim/sendmsg", writes=True, repeatable=False, random_field="MsgRandom"),
+    Command("openim/sendmsg", writes=True, repeatable=False, repeatable_with="MsgRandom"),
     # The list is of the recipients; an app may also send no more than 12,000 of these messages a minute.
-    Command("openim/batchsendmsg", writes=True, repeatable=False, random_field="MsgRandom", chunk=500),
+    Command("openim/batchsendmsg", writes=True, repeatable=False, repeatable_with="MsgRandom", chunk=500),
     # Duplicates are those of the same MsgSeq, MsgRandom and MsgTimeStamp. The last two are always there; without
     # the first, the server makes one up for every call, and a repeat imports the message twice.
-    Command("openim/importmsg", writes=True, repeatable=False, random_field="MsgSeq"),
+    Command("openim/importmsg", writes=True, repeatable=False, repeatable_with="MsgSeq"),
     # --- conversations
     Command("recentcontact/get_list", writes=False, repeatable=True),
     # With ClearRamble a repeat would also clear what came in between, and without it hide its conversation.
@@ -96,7 +96,9 @@ def find_command(path: str) -> Command:
 
 
 def is_repeatable(command: Command, body: Mapping[str, object]) -> bool:
-    """Tell whether this very call may be sent again when its answer was lost."""
-    if command.path == "group_open_http_svc/clear_group_msg":
-        return "MsgSeq" in body  # without it, a repeat would also clear what came in between
-    return command.repeatable or (command.random_field is not None and command.random_field in body)
+    """Tell whether this very call may be sent again when its answer was lost.
+
+    :param command: its row.
+    :param body: what it sends.
+    """
+    return command.repeatable or (command.repeatable_with is not None and command.repeatable_with in body)

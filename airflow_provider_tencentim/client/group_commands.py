@@ -231,7 +231,7 @@ class GroupCommands(Caller):
             if not seqs and newest is None:
                 return
             empty = 0 if seqs else empty + 1
-            newest = seqs[-1] - 1 if seqs else max(0, (newest or 0) - (command.chunk or 1))
+            newest = seqs[-1] - 1 if seqs else max(0, (newest or 0) - command.chunk)
 
     def delete_group_msg_by_sender(
         self, group_id: str, sender_account: str, topic_id: str | None = None
@@ -263,10 +263,11 @@ class GroupCommands(Caller):
         :raises ValueError: naming an argument that is malformed; nothing is sent.
         :raises TencentIMError: the subclass of its kind.
         """
+        command = COMMANDS["group_open_http_svc/send_group_system_notification"]
         body: dict[str, Any] = {**group_fields(group_id, topic_id), "Content": check_text("content", content)}
         if to_members:
-            body["ToMembers_Account"] = check_ids("to_members", to_members, 500)
-        return self.call("group_open_http_svc/send_group_system_notification", body)
+            body["ToMembers_Account"] = check_ids("to_members", to_members, command.chunk)
+        return self.call(command.path, body)
 
     def destroy_group(self, group_id: str) -> dict[str, Any]:
         """Dissolve a group for good ("Disbanding a Group").

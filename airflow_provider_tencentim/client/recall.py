@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 RECALL = "group_open_http_svc/group_msg_recall"
 HISTORY = "group_open_http_svc/group_msg_get_simple"
-_CHUNK = COMMANDS[RECALL].chunk or 1
-_PAGE = COMMANDS[HISTORY].chunk or 1
+_CHUNK = COMMANDS[RECALL].chunk
+_PAGE = COMMANDS[HISTORY].chunk
 
 MISSING_CODE = 10030
 _LOOK_UP_CODES = frozenset({MISSING_CODE, 10031, 10032})

@@ -123,8 +123,8 @@ class _Query(str):
     connected = False
 
 
-class _SignedRequestLine:
-    """Mixed into a urllib3 connection: adds the query as the request line is written."""
+class _SignedHTTPConnection(HTTPConnection):
+    """Adds the query as the request line is written."""
 
     debuglevel = 0  # http.client would print the request line, whatever the logging says
 
@@ -132,15 +132,11 @@ class _SignedRequestLine:
         plain = dict(headers)
         query = plain.pop(_QUERY_HEADER)
         query.connected = True
-        super().request(method, f"{url}?{query}", body, plain, **options)  # type: ignore[misc]
+        super().request(method, f"{url}?{query}", body, plain, **options)
 
 
-class _SignedHTTPConnection(_SignedRequestLine, HTTPConnection):
-    pass
-
-
-class _SignedHTTPSConnection(_SignedRequestLine, HTTPSConnection):
-    pass
+class _SignedHTTPSConnection(_SignedHTTPConnection, HTTPSConnection):
+    """The same, encrypted."""
 
 
 class _SignedHTTPPool(HTTPConnectionPool):

@@ -12,8 +12,8 @@ from airflow_provider_tencentim.emulator.calls import Call
 from airflow_provider_tencentim.emulator.fields import Fields
 
 _LONGEST_USERID = 32
-_MOST_ACCOUNTS = COMMANDS["im_open_login_svc/multiaccount_import"].chunk or 0
-_MOST_CHECKED = COMMANDS["im_open_login_svc/account_check"].chunk or 0
+_MOST_ACCOUNTS = COMMANDS["im_open_login_svc/multiaccount_import"].chunk
+_MOST_CHECKED = COMMANDS["im_open_login_svc/account_check"].chunk
 _NOT_TEXT = 60015
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9_-]+")
 _DAYS = 30

@@ -13,7 +13,7 @@ from airflow_provider_tencentim.emulator.fields import UINT32, Fields
 from airflow_provider_tencentim.emulator.messages import OPENIM, compact, read_message
 from airflow_provider_tencentim.emulator.store import MODIFIED, RECALLED, Message, MsgKey, parse_msg_key
 
-_MOST_HIDDEN = COMMANDS["openim/delete_c2c_msg_ramble"].chunk or 0
+_MOST_HIDDEN = COMMANDS["openim/delete_c2c_msg_ramble"].chunk
 
 
 def modify_c2c_msg(call: Call) -> Answer:

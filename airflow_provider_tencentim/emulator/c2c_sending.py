@@ -15,7 +15,7 @@ from airflow_provider_tencentim.emulator.messages import OPENIM, compact, read_m
 from airflow_provider_tencentim.emulator.store import HIDDEN_FROM_SENDER, Message, MsgKey, parse_msg_key
 
 LONGEST_LIFETIME = 604_800
-_MOST_RECIPIENTS = COMMANDS["openim/batchsendmsg"].chunk or 0
+_MOST_RECIPIENTS = COMMANDS["openim/batchsendmsg"].chunk
 _ACCOUNT_MISSING = 70107
 _Sent = tuple[int, MsgKey]
 _IMPORT_SYNC = {"5_2": (5, 2), "1_2": (1, 2), "1_2_5": (1, 2, 5)}

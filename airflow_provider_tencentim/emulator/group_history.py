@@ -14,8 +14,8 @@ from airflow_provider_tencentim.emulator.messages import OPENIM, compact, read_m
 from airflow_provider_tencentim.emulator.store import EXPIRED, MODIFIED, RECALLED, SYSTEM, Group, History, Message
 
 AVCHATROOM_RECALL_SECONDS = 3600
-_MOST_RECALLED = COMMANDS["group_open_http_svc/group_msg_recall"].chunk or 0
-_LONGEST_PAGE = COMMANDS["group_open_http_svc/group_msg_get_simple"].chunk or 0
+_MOST_RECALLED = COMMANDS["group_open_http_svc/group_msg_recall"].chunk
+_LONGEST_PAGE = COMMANDS["group_open_http_svc/group_msg_get_simple"].chunk
 
 
 def modify_group_msg(call: Call) -> Answer:

@@ -13,8 +13,8 @@ from airflow_provider_tencentim.emulator.fields import Fields
 from airflow_provider_tencentim.emulator.groups import BASE_INFO, MEMBER_INFO
 from airflow_provider_tencentim.emulator.store import Group
 
-_MOST_LISTED = COMMANDS["group_open_http_svc/get_appid_group_list"].chunk or 0
-_MOST_JOINED = COMMANDS["group_open_http_svc/get_joined_group_list"].chunk or 0
+_MOST_LISTED = COMMANDS["group_open_http_svc/get_appid_group_list"].chunk
+_MOST_JOINED = COMMANDS["group_open_http_svc/get_joined_group_list"].chunk
 _SELF_INFO: dict[str, Callable[[Group, str], object]] = {**MEMBER_INFO, "UnreadMsgNum": lambda group, account: 0}
 
 

@@ -11,7 +11,7 @@ from airflow_provider_tencentim.emulator.store import Group, History, Message
 
 _PRIORITIES = {"High": 1, "Normal": 2, "Low": 3, "Lowest": 4}
 _FLOW_LIMIT = 40
-_MOST_NOTIFIED = COMMANDS["group_open_http_svc/send_group_system_notification"].chunk or 0
+_MOST_NOTIFIED = COMMANDS["group_open_http_svc/send_group_system_notification"].chunk
 _LISTED_FOR_IMPORT = {"TIMTextElem", "TIMFaceElem", "TIMLocationElem", "TIMCustomElem"}
 
 

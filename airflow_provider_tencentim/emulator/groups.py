@@ -11,7 +11,7 @@ from airflow_provider_tencentim.emulator.calls import GROUP_TYPE_NAMES, Call, is
 from airflow_provider_tencentim.emulator.fields import Fields
 from airflow_provider_tencentim.emulator.store import Group
 
-_MOST_DESCRIBED = COMMANDS["group_open_http_svc/get_group_info"].chunk or 0
+_MOST_DESCRIBED = COMMANDS["group_open_http_svc/get_group_info"].chunk
 _MOST_MEMBERS = 100
 _JOIN_OPTIONS = ("FreeAccess", "NeedPermission", "DisableApply")
 _LONGEST = {"Introduction": 240, "Notification": 300, "FaceUrl": 100}

@@ -181,7 +181,8 @@ class RecallGroupMsgOperator(TencentIMOperator):
         if path is None:
             return _named("msg_seqs", parse_seqs, listed)
         try:
-            opened = ObjectStoragePath(check_text("msg_seqs_path", path)).open("r", encoding="utf-8")  # type: ignore[no-untyped-call]
+            file: Any = ObjectStoragePath(check_text("msg_seqs_path", path))
+            opened = file.open("r", encoding="utf-8")
         except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError) as error:
             raise ValueError(f"msg_seqs_path cannot be opened: {error}") from error
         with opened as lines:

@@ -7,9 +7,11 @@ import socket
 from urllib.parse import quote
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_tencentim.client.client import TencentIMClient
 from airflow_provider_tencentim.hooks.tencentim import TencentIMHook
+from airflow_provider_tencentim.operators.group_msg import ClearGroupHistoryOperator
 
 
 @pytest.fixture
@@ -106,6 +108,37 @@ def test_the_connection_form_of_older_airflows_has_every_field():
     widgets = TencentIMHook.get_connection_form_widgets()
     assert list(widgets) == list(CONN_FIELDS)
     assert TencentIMHook.get_ui_field_behaviour()["relabeling"]["login"] == "SDKAppID"
+
+
+GET_GROUP_INFO = "group_open_http_svc/get_group_info"
+CLEAR = "group_open_http_svc/clear_group_msg"
+
+
+def test_a_connection_that_may_only_read_looks_and_does_not_act(connect, emulator):
+    emulator.add_group("room", messages=5)
+    connect(extra={"allowed_commands": "read"})
+    clear = {"task_id": "clear", "group_id": "room", "clear_all": True, "tencentim_conn_id": "changed"}
+
+    assert ClearGroupHistoryOperator(**clear, dry_run=True).execute({})["would_clear_through"] == 5
+    with pytest.raises(AirflowFailException, match="allowed_commands"):
+        ClearGroupHistoryOperator(**clear).execute({})
+
+    assert set(emulator.stats()["calls"]) == {GET_GROUP_INFO}
+
+
+@pytest.mark.parametrize(("allowed", "sent"), [([CLEAR], set()), ([CLEAR, GET_GROUP_INFO], {CLEAR, GET_GROUP_INFO})])
+def test_a_list_of_allowed_commands_has_to_name_the_reads_too(connect, emulator, allowed, sent):
+    emulator.add_group("room", messages=5)
+    connect(extra={"allowed_commands": allowed})
+    task = ClearGroupHistoryOperator(task_id="clear", group_id="room", msg_seq=3, tencentim_conn_id="changed")
+
+    if GET_GROUP_INFO in allowed:
+        assert task.execute({})["cleared_through"] == 3
+    else:
+        with pytest.raises(AirflowFailException, match=GET_GROUP_INFO):
+            task.execute({})
+
+    assert set(emulator.stats()["calls"]) == sent
 
 
 def test_a_hook_shows_no_secret(emulator):
