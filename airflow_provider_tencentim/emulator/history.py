@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from airflow_provider_tencentim.client.history_file import HistoryHeader, write_history_file
 from airflow_provider_tencentim.emulator.answers import Answer, RefusalError, ok
 from airflow_provider_tencentim.emulator.calls import Call
 from airflow_provider_tencentim.emulator.fields import Fields
-from airflow_provider_tencentim.emulator.history_file import HistoryHeader, write_history_file
 from airflow_provider_tencentim.emulator.store import EXPIRED, SYSTEM, Group, History, Message, parse_msg_key
 
 _HOUR = 3600

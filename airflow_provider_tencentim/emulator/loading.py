@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_tencentim.client.history_file import read_history_file
 from airflow_provider_tencentim.emulator.calls import GROUP_TYPE_NAMES, stored_type
 from airflow_provider_tencentim.emulator.fields import UINT32
-from airflow_provider_tencentim.emulator.history_file import read_history_file
 from airflow_provider_tencentim.emulator.messages import compact, is_too_deep
 from airflow_provider_tencentim.emulator.store import SYSTEM, SYSTEM_ACCOUNT, App, Conversation, Group, History, Message
 

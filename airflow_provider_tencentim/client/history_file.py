@@ -12,7 +12,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, NoReturn, Protocol, TypedDict
+from typing import Any, NoReturn, Protocol, TypedDict
 
 #: Longer lines are refused: a message has 12 KB, and a reader must not be made to hold more.
 LONGEST_LINE = 1_048_576
@@ -29,11 +29,15 @@ class HistoryHeader(TypedDict):
     MsgTime: str
 
 
+class _Writable(Protocol):
+    def write(self, content: bytes, /) -> int: ...
+
+
 class _Readable(Protocol):
     def read(self, size: int = ..., /) -> bytes: ...
 
 
-def write_history_file(file: IO[bytes], header: HistoryHeader, messages: Iterable[dict[str, Any]]) -> None:
+def write_history_file(file: _Writable, header: HistoryHeader, messages: Iterable[dict[str, Any]]) -> None:
     """Write a file of messages, uncompressed.
 
     :param file: where to.
@@ -47,7 +51,11 @@ def write_history_file(file: IO[bytes], header: HistoryHeader, messages: Iterabl
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair: text that was cut within an emoji, say
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def read_history_file(path_or_file: str | Path | _Readable) -> Iterator[tuple[HistoryHeader, dict[str, Any]]]:
