@@ -336,6 +336,13 @@ SIGN_AGAIN_CODES = frozenset({70001, 20002})
 # Codes that hide two meanings, one of which no repeat can heal.
 TRIED_TWICE_CODES = frozenset({60008})
 
+# Codes that stay and that every other group would meet too: the app, the caller or the command is at fault. Other codes
+# that stay are of one group, one account or one message.
+_EVERYWHERE = frozenset(
+    {1002, 10003, 10026, 10041, 10058, 10059, 11000, 50003, 60002, 60003, 60009, 60010, 60016, 60017, 60020, 60021}
+    | {70051, 70398, 70403, 72000, 90009}
+)
+
 # Seconds that have to pass before another try, where the documents name them.
 WAIT_AT_LEAST = {70050: 60.0}
 
@@ -350,6 +357,17 @@ def error_for(command: str, code: int, info: str) -> TencentIMError:
     """Build the exception for an ErrorCode that came back."""
     row = ERROR_CODES.get(code)
     return EXCEPTIONS[row.kind if row else Kind.UNKNOWN](command, code, info)
+
+
+def is_everywhere(error: TencentIMError) -> bool:
+    """Tell whether an error is sure to come again whatever group, account or message the next call is about.
+
+    :param error: any.
+    """
+    if not error.lasting:
+        return False
+    # Without a code: the connection does not allow the command, or its host is no API.
+    return error.code is None or error.kind is Kind.AUTH or error.code in _EVERYWHERE
 
 
 def is_lasting(code: int | None) -> bool:

@@ -14,10 +14,11 @@ from enum import Enum
 from itertools import islice
 from typing import Any, Literal
 
-from .bulk import side_by_side
+from .bulk import Spread, side_by_side
 from .caller import Caller, entries
 from .commands import COMMANDS
 from .errors import TencentIMCancelledError, TencentIMError, explain
+from .seqs import windows
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ _LOOK_UP_CODES = frozenset({MISSING_CODE, 10031, 10032})
 _LOOK_UP_AT = 1000
 
 # After so many calls in a row have failed, with all their tries, the service counts as down.
-_FAILED_CALLS_IN_A_ROW = 3
+FAILED_CALLS_IN_A_ROW = 3
 
 RecallOutcome = Literal["recalled", "already_recalled", "missing", "failed", "recallable"]
 
@@ -69,12 +70,16 @@ class GroupRecall:
     :param client: sends the calls.
     :param where: the body fields that name the group or topic.
     :param reason: the body field that tells its members why, or none.
+    :param spread: how its calls are sent.
     """
 
-    def __init__(self, client: Caller, where: dict[str, str], reason: dict[str, str]) -> None:
+    def __init__(
+        self, client: Caller, where: dict[str, str], reason: dict[str, str], spread: Spread = side_by_side
+    ) -> None:
         self._client = client
         self._where = where
         self._reason = reason
+        self._spread = spread
 
     def run(self, seqs: Iterable[int]) -> Iterator[RecallResult]:
         """Recall, and yield one result for every seq.
@@ -86,7 +91,7 @@ class GroupRecall:
         failed_calls = 0
         unsure: list[RecallResult] = []
         chunks = _Chunks(seqs)
-        for chunk, answer in side_by_side(self._recall, chunks, self._client.cancel):
+        for chunk, answer in self._spread(self._recall, chunks, self._client.cancel):
             if isinstance(answer, TencentIMError):
                 failed_calls += 1
                 if _ends_the_run(answer, failed_calls):
@@ -114,7 +119,7 @@ class GroupRecall:
         :param seqs: different ones in rising order, of any number.
         :raises TencentIMError: when the history cannot be read.
         """
-        for states in side_by_side(self._states, _windows(seqs), self._client.cancel):
+        for states in self._spread(self._states, windows(seqs, _PAGE), self._client.cancel):
             for seq, state in states.items():
                 outcome, reason = _PREVIEWS[state]
                 yield RecallResult(seq, outcome, None, reason)
@@ -128,7 +133,7 @@ class GroupRecall:
 
     def _look_up(self, unsure: list[RecallResult]) -> Iterator[RecallResult]:
         codes = {result.msg_seq: result.code for result in unsure}
-        for window, states in side_by_side(self._try_states, _windows(sorted(codes)), self._client.cancel):
+        for window, states in self._spread(self._try_states, windows(sorted(codes), _PAGE), self._client.cancel):
             for seq in window:
                 yield _second_verdict(seq, codes[seq], states)
 
@@ -174,18 +179,6 @@ class _Chunks:
 
     def rest(self) -> Iterator[int]:
         return self._seqs
-
-
-def _windows(seqs: Iterable[int]) -> Iterator[list[int]]:
-    """Group rising seqs so that one page of the history covers each group."""
-    window: list[int] = []
-    for seq in seqs:
-        if window and seq - window[0] >= _PAGE:
-            yield window
-            window = []
-        window.append(seq)
-    if window:
-        yield window
 
 
 def _verdicts(chunk: list[int], answer: dict[str, Any]) -> Iterator[RecallResult]:
@@ -243,7 +236,7 @@ def _shown_messages(answer: dict[str, Any], newest: int) -> dict[int, _State]:
 
 
 def _ends_the_run(error: TencentIMError, failed_calls: int) -> bool:
-    return error.lasting or isinstance(error, TencentIMCancelledError) or failed_calls >= _FAILED_CALLS_IN_A_ROW
+    return error.lasting or isinstance(error, TencentIMCancelledError) or failed_calls >= FAILED_CALLS_IN_A_ROW
 
 
 def _all_failed(seqs: Iterable[int], error: TencentIMError, prefix: str) -> Iterator[RecallResult]:

@@ -27,6 +27,33 @@ class SeqSet:
     def __iter__(self) -> Iterator[int]:
         return iter(self._bits)
 
+    def __contains__(self, seq: int) -> bool:
+        return seq in self._bits
+
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """Yield the seqs as ranges, first and last one of each, in rising order."""
+        first = last = 0
+        for seq in self._bits:
+            if first and seq == last + 1:
+                last = seq
+                continue
+            if first:
+                yield first, last
+            first = last = seq
+        if first:
+            yield first, last
+
+    def to_text(self) -> str:
+        """Return them as text with ranges (``"1-500, 777"``), as ``parse_seqs`` reads it."""
+        return ", ".join(f"{first}-{last}" if first < last else f"{first}" for first, last in self.ranges())
+
+    def discard(self, seq: int) -> None:
+        """Take one out, if it is there.
+
+        :param seq: the seq.
+        """
+        self._bits.discard(seq)
+
     def add(self, first: int, last: int) -> None:
         """Add a range.
 
@@ -96,3 +123,19 @@ def _ranges(text: str) -> Iterator[tuple[int, int]]:
             raise ValueError(f"{part[:_SHOWN].strip()!r} is neither a seq nor a range of seqs such as 1-500")
         first = int(match[1])
         yield first, int(match[2]) if match[2] else first
+
+
+def windows(seqs: Iterable[int], span: int) -> Iterator[list[int]]:
+    """Group rising seqs so that each group lies within so many seqs of each other.
+
+    :param seqs: in rising order.
+    :param span: how many seqs from the first to the last one of a group, themselves included.
+    """
+    window: list[int] = []
+    for seq in seqs:
+        if window and seq - window[0] >= span:
+            yield window
+            window = []
+        window.append(seq)
+    if window:
+        yield window

@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
-# How None and an empty list look once they are rendered to text.
-_NOTHING_IN_WORDS = frozenset({"", "None", "null", "[]"})
-
 
 def given_arguments(operator: BaseOperator) -> frozenset[str]:
     """Return the names of the templated arguments that the author of the DAG gave.
@@ -120,9 +117,10 @@ def is_nothing(value: object) -> bool:
 
     :param value: None, blank text, what has no items, and the text that these are rendered to.
     """
-    if isinstance(value, str):
-        return value.strip() in _NOTHING_IN_WORDS
-    return value is None or (isinstance(value, list | tuple | dict | set | frozenset) and not value)
+    # A DAG file that is only parsed does not pay for the client.
+    from airflow_provider_tencentim.client.nothing import is_nothing as rule
+
+    return rule(value)
 
 
 def overwritten_fields(msg_body: object, cloud_custom_data: object) -> list[str]:

@@ -1,0 +1,1 @@
+"""Retention: which messages have had their time, and what becomes of them."""

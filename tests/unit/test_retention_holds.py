@@ -1,0 +1,80 @@
+"""The file of holds: whatever it says holds, and what it cannot mean is an error."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_tencentim.retention import holds
+from airflow_provider_tencentim.retention.holds import read_holds
+
+
+@pytest.fixture
+def held(tmp_path):
+    def read(data: bytes):
+        path = tmp_path / "holds.txt"
+        path.write_bytes(data)
+        return read_holds(path)
+
+    return read
+
+
+@pytest.mark.parametrize("data", [b"g1\ng2\n", b"g1\r\ng2", b"g1\rg2\r", b"\n g1\n\n  \ng2 \n", b"\xef\xbb\xbfg1\ng2"])
+def test_every_line_that_is_not_blank_holds(held, data):
+    found = held(data)
+
+    assert found.matches("g1")
+    assert found.matches("g2")
+    assert not found.matches("g3")
+    assert not found.matches("")
+
+
+def test_a_line_may_be_a_glob(held):
+    assert held(b"@TGS#*\n").matches("@TGS#_1")
+
+
+def test_no_line_is_a_comment_since_an_id_may_begin_with_any_character(held):
+    assert held(b"#1\n").matches("#1")
+
+
+def test_a_line_with_blanks_at_its_ends_holds_both_that_id_and_the_one_without_them(held):
+    found = held(b" g1\n")
+
+    assert found.matches("g1")
+    assert found.matches(" g1")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not a single line"),
+        (b"\r\n  \n", "not a single line"),
+        (b"\xff\xfeg\x001\x00", "not text in UTF-8"),
+        (b"g1\ng\x002\x00", "line 2 holds characters other than printable ASCII"),
+        (b"g1\r\ng2\r\ng\t3", "line 3 holds characters"),
+        ("g1\n\n\u00a0g2".encode(), "line 3 holds characters"),
+        ("g1\u2028g2".encode(), "line 1 holds characters"),
+        (b"g1\n" + b",".join([b"group-%d" % number for number in range(20)]), "line 2 is longer than any id"),
+    ],
+)
+def test_a_file_that_holds_less_than_it_seems_to_is_an_error_that_names_it(held, data, reason):
+    with pytest.raises(ValueError, match=reason) as raised:
+        held(data)
+
+    assert "holds.txt" in str(raised.value)
+    assert "g2" not in str(raised.value)
+    assert "group-1" not in str(raised.value)
+
+
+def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(ValueError, match=r"missing\.txt cannot be read \(FileNotFoundError\)"):
+        read_holds(tmp_path / "missing.txt")
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_holds(tmp_path)
+
+
+def test_a_file_that_is_too_large_is_an_error(held, monkeypatch):
+    monkeypatch.setattr(holds, "LARGEST_FILE", 5)
+
+    assert held(b"g1\ng2").matches("g2")
+    with pytest.raises(ValueError, match="more than 5 bytes"):
+        held(b"g1\ng23")
