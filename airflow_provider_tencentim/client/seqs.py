@@ -28,7 +28,7 @@ class SeqSet:
         return iter(self._bits)
 
     def __contains__(self, seq: int) -> bool:
-        return seq in self._bits
+        return FIRST_SEQ <= seq <= LAST_SEQ and seq in self._bits
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield the seqs as ranges, first and last one of each, in rising order."""
@@ -52,7 +52,8 @@ class SeqSet:
 
         :param seq: the seq.
         """
-        self._bits.discard(seq)
+        if seq in self:
+            self._bits.discard(seq)
 
     def add(self, first: int, last: int) -> None:
         """Add a range.

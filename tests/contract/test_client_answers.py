@@ -30,6 +30,8 @@ from airflow_provider_tencentim.client.errors import (
     TencentIMRateLimitedError,
     TencentIMTransientError,
     TencentIMUnsupportedError,
+    error_for,
+    is_everywhere,
 )
 from airflow_provider_tencentim.client.pacing import ProcessPacer
 
@@ -826,3 +828,27 @@ def test_an_error_survives_the_way_between_processes(error):
     assert type(copy) is type(error)
     assert str(copy) == str(error)
     assert (copy.command, copy.code, copy.info, copy.lasting) == (error.command, error.code, error.info, error.lasting)
+
+
+@pytest.mark.parametrize(
+    ("error", "everywhere"),
+    [
+        *(
+            (error_for(MODIFY, code, ""), True)
+            for code in (70009, 70001, 10008, 60006, 60016, 60020, 60021, 90009, 1002)
+        ),
+        *(
+            (error_for(MODIFY, code, ""), False)
+            for code in (10007, 10010, 10015, 10030, 10032, 20001, 20022, 20023, 80001)
+        ),
+        *((error_for(MODIFY, code, ""), False) for code in (10002, 60008, 60007, 70050, 4711)),
+        (TencentIMPermissionError(MODIFY, None, "the connection's allowed_commands do not include it"), True),
+        (TencentIMInvalidRequestError(MODIFY, None, "HTTP 302: a redirect"), True),
+        (TencentIMTransientError(MODIFY, None, "no answer"), False),
+        (TencentIMAmbiguousError(MODIFY, None, "no answer"), False),
+        (TencentIMCancelledError(MODIFY, None, "the task was stopped"), False),
+    ],
+    ids=lambda value: f"{type(value).__name__} {value.code}" if isinstance(value, TencentIMError) else None,
+)
+def test_errors_that_every_other_call_would_meet_are_told_from_those_of_one_group_or_message(error, everywhere):
+    assert is_everywhere(error) is everywhere

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_tencentim.client.seqs import LAST_SEQ, SeqSet, check_seq, parse_seq_lines, parse_seqs
+from airflow_provider_tencentim.client.seqs import LAST_SEQ, SeqSet, check_seq, parse_seq_lines, parse_seqs, windows
 
 seqs = st.one_of(st.integers(1, 300), st.integers(LAST_SEQ - 50, LAST_SEQ), st.integers(1, LAST_SEQ))
 ranges = st.tuples(st.integers(1, 2000), st.integers(0, 300)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -126,3 +127,62 @@ def test_a_range_that_is_refused_adds_nothing():
             chosen.add(first, last)
 
     assert len(chosen) == 0
+
+
+# --- ranges, windows, and taking out ---
+
+
+@settings(deadline=None)
+@given(st.sets(st.one_of(st.integers(1, 60), st.integers(LAST_SEQ - 30, LAST_SEQ))))
+def test_ranges_are_as_long_as_they_can_be_and_hold_every_seq_once(numbers):
+    found = list(parse_seqs(numbers).ranges())
+
+    assert [seq for first, last in found for seq in range(first, last + 1)] == sorted(numbers)
+    assert all(later[0] > earlier[1] + 1 for earlier, later in pairwise(found))
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(seqs, ranges)))
+def test_text_of_a_set_is_read_back_to_the_same_set(parts):
+    chosen = SeqSet()
+    for part in parts:
+        chosen.add(*(part if isinstance(part, tuple) else (part, part)))
+
+    text = chosen.to_text()
+    assert list(parse_seqs([text]) if text else SeqSet()) == list(chosen)
+
+
+def test_text_of_a_set_is_what_a_person_would_write():
+    assert parse_seqs([777, "1-500", LAST_SEQ, "3-4"]).to_text() == "1-500, 777, 4294967295"
+    assert parse_seqs(["1-2", 4]).to_text() == "1-2, 4"
+    assert SeqSet().to_text() == ""
+
+
+@settings(deadline=None)
+@given(st.sets(seqs, max_size=30), st.lists(seqs, max_size=10))
+def test_what_is_taken_out_is_gone_and_the_rest_is_there(numbers, taken):
+    chosen = parse_seqs(numbers)
+    for seq in taken:
+        chosen.discard(seq)
+
+    left = numbers - set(taken)
+    assert list(chosen) == sorted(left)
+    assert all((seq in chosen) is (seq in left) for seq in [*numbers, *taken, 1, LAST_SEQ])
+
+
+@settings(deadline=None)
+@given(st.sets(seqs | st.integers(1, 60), max_size=60), st.integers(1, 40))
+def test_windows_hold_every_seq_in_order_and_none_spans_too_much(numbers, span):
+    found = list(windows(sorted(numbers), span))
+
+    assert [seq for window in found for seq in window] == sorted(numbers)
+    assert all(window[-1] - window[0] < span for window in found)
+    # No window could have taken the first seq of the next one.
+    assert all(later[0] - earlier[0] >= span for earlier, later in pairwise(found))
+
+
+def test_windows_are_made_while_the_seqs_come():
+    made = windows(iter(range(1, 10**9)), 20)
+
+    assert next(made) == list(range(1, 21))
+    assert next(made) == list(range(21, 41))
