@@ -111,6 +111,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_tencentim.operators.group_msg",
                     "airflow_provider_tencentim.operators.c2c_msg",
+                    "airflow_provider_tencentim.operators.retention",
                 ],
             }
         ],

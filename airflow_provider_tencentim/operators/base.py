@@ -12,7 +12,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_tencentim.operators.arguments import Arguments
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_tencentim.client.client import TencentIMClient
+
+# Under which Airflow keeps what execute() returns; the name's own module would load the models of its database.
+_RETURN_KEY = "return_value"
 
 
 class TencentIMOperator(BaseOperator):
@@ -82,6 +87,15 @@ class TencentIMOperator(BaseOperator):
             if error.lasting:
                 raise AirflowFailException(str(error)) from error
             raise
+
+    def push(self, context: Context, result: dict[str, Any]) -> None:
+        """Push the result although the task may fail: what was done must be known.
+
+        :param context: of the task.
+        :param result: what ``execute`` would return.
+        """
+        if self.do_xcom_push and (task_instance := context.get("ti")):
+            task_instance.xcom_push(key=_RETURN_KEY, value=result)
 
     def on_kill(self) -> None:
         """Stop before the next call, and wake every wait.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from airflow_provider_tencentim.client.recall import RecallResult
     from airflow_provider_tencentim.client.seqs import SeqSet
 
-# Under which Airflow keeps what execute() returns; the name's own module would load the models of its database.
-_RETURN_KEY = "return_value"
 _SECONDS_BETWEEN_PROGRESS_LINES = 10
 _GET_GROUP_INFO = "group_open_http_svc/get_group_info"
 # Where a task keeps, for its retries, what clear_all meant when it was first tried.
@@ -163,7 +161,7 @@ class RecallGroupMsgOperator(TencentIMOperator):
                 try:
                     self._count(results, tally)
                 finally:
-                    self._push(context, tally.summary())
+                    self.push(context, tally.summary())
             if error := tally.error(f"group {where['group_id']}", missing_ok):
                 raise error
             return tally.summary()
@@ -200,11 +198,6 @@ class RecallGroupMsgOperator(TencentIMOperator):
                 shown = now
                 self.log.info("After %.0f s: %s", now - started, tally)
         self.log.info("Group %s: %s", self.group_id, tally)
-
-    def _push(self, context: Context, summary: dict[str, Any]) -> None:
-        """Push the counts although the task may fail: what was done must be known."""
-        if self.do_xcom_push and (task_instance := context.get("ti")):
-            task_instance.xcom_push(key=_RETURN_KEY, value=summary)
 
 
 class ClearGroupHistoryOperator(TencentIMOperator):

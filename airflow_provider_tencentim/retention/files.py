@@ -138,8 +138,8 @@ class Parts:
 
 def _local(path: Folder) -> Path | None:
     """Return the path on this machine, for which a file can be put in place as a whole."""
-    if isinstance(path, Path):
-        return path
-    if getattr(path, "protocol", None) in ("", "file", "local"):
-        return Path(path.path)  # type: ignore[attr-defined]  # an ObjectStoragePath, which retention does not know
-    return None
+    # An ObjectStoragePath, which retention does not know, is a Path too in Airflow 2.11, on any storage.
+    protocol = getattr(path, "protocol", None)
+    if protocol is None:
+        return path if isinstance(path, Path) else None
+    return Path(path.path) if protocol in ("", "file", "local") else None  # type: ignore[attr-defined]

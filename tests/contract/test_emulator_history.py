@@ -18,8 +18,8 @@ import pytest
 import requests
 from refusal_rows import ABSENT, NOT_TEXT, assert_refused, describe, wrong_types
 
-from airflow_provider_tencentim.emulator import TencentIMEmulator
 from airflow_provider_tencentim.client.history_file import LONGEST_LINE, read_history_file, write_history_file
+from airflow_provider_tencentim.emulator import TencentIMEmulator
 
 TEXT = [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "hello"}}]
 HISTORY = "open_msg_svc/get_history"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,13 @@ OPERATORS = sorted(
 CLIENT = sorted(
     f"airflow_provider_tencentim.client.{path.stem}" for path in ROOT.glob("client/*.py") if path.stem != "__init__"
 )
+RETENTION = sorted(
+    f"airflow_provider_tencentim.retention.{path.stem}"
+    for path in ROOT.glob("retention/*.py")
+    if path.stem != "__init__"
+)
+# Milliseconds for all modules of operators together.
+PARSE_BUDGET = 10
 # What a DAG file has paid for anyway.
 AIRFLOW = "airflow.sdk" if importlib.util.find_spec("airflow.sdk") else "airflow.models"
 
@@ -45,8 +53,28 @@ def loaded_by_operators():
 
 def test_operators_load_neither_the_http_library_nor_the_models(loaded_by_operators):
     heavy = {"requests", "urllib3", "tenacity", "pyroaring", "TLSSigAPIv2", "redis", "starlette", "uvicorn"}
+    heavy |= {"pydantic", "pendulum", "yaml", "re2"}
 
     assert not heavy & {name.partition(".")[0] for name in loaded_by_operators}
+
+
+def test_operators_are_imported_within_the_budget():
+    code = (
+        "import importlib, time\n"
+        f"for name in {[AIRFLOW, 'airflow.providers.common.compat.sdk']!r}: importlib.import_module(name)\n"
+        "from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator\n"
+        "started = time.process_time()\n"
+        f"for name in {OPERATORS!r}: importlib.import_module(name)\n"
+        "print('\\n', 1000 * (time.process_time() - started))"
+    )
+    # Once for the compiler, as an installation does.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    measured = []
+    while len(measured) < 5 and not (measured and measured[-1] < PARSE_BUDGET):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, env=environment)
+        measured.append(float(done.stdout.splitlines()[-1]))
+
+    assert min(measured) < PARSE_BUDGET
 
 
 def test_operators_load_neither_client_nor_hook_nor_emulator(loaded_by_operators):
@@ -65,8 +93,18 @@ def test_the_client_is_plain_python_and_knows_neither_airflow_nor_the_emulator()
     assert not [name for name in loaded if name.startswith("airflow_provider_tencentim.hooks")]
 
 
+def test_retention_knows_neither_airflow_nor_the_emulator():
+    loaded = newly_loaded(RETENTION)
+
+    assert set(RETENTION) <= loaded
+    own = {name.split(".")[1] for name in loaded if name.startswith("airflow_provider_tencentim.")}
+    assert own == {"client", "retention"}
+    assert not [name for name in loaded if name.partition(".")[0] == "airflow"]
+
+
 def test_the_hook_does_not_load_the_emulator():
-    sources = [path.read_text() for folder in ("hooks", "operators", "client") for path in (ROOT / folder).glob("*.py")]
+    folders = ("hooks", "operators", "client", "retention")
+    sources = [path.read_text() for folder in folders for path in (ROOT / folder).glob("*.py")]
 
     assert sources
     assert not [text for text in sources if "airflow_provider_tencentim.emulator" in text]
