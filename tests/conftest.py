@@ -1,4 +1,8 @@
-"""Airflow lives in a folder of its own for every run of the tests: set before anything imports it."""
+"""Airflow lives in a folder of its own for every run of the tests: set before anything imports it.
+
+So do temporary files, and with them the pace that all processes of a machine share: a run of the tests shares it
+with nobody.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,11 @@ ROOT = Path(__file__).parents[1]
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="tencentim-airflow-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 (AIRFLOW_HOME / "dags").mkdir()
+tempfile.tempdir = tempfile.mkdtemp(prefix="tencentim-tests-")
+atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
 os.environ.update(
+    TMPDIR=tempfile.tempdir,
     AIRFLOW_HOME=str(AIRFLOW_HOME),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__CORE__UNIT_TEST_MODE="False",

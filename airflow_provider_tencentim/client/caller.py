@@ -26,6 +26,13 @@ class Caller(ABC):
         """
 
     @abstractmethod
+    def in_flight_wanted(self, command: str) -> int:
+        """Return how many calls of a command have to be under way at once for its pace to be kept.
+
+        :param command: as for ``call``. It grows with the time that its answers took lately.
+        """
+
+    @abstractmethod
     def cancel(self) -> None:
         """Send nothing more: waits are woken, and calls under way and later ones raise TencentIMCancelledError."""
 

@@ -16,7 +16,8 @@ from .commands import DOCUMENTED_CALLS_PER_SECOND, Command, find_command
 from .endpoint import base_url_of_region, check_base_url
 from .errors import TencentIMInvalidRequestError, TencentIMPermissionError
 from .group_commands import GroupCommands
-from .pacing import DEFAULT_CALLS_PER_SECOND, PROCESS_PACER, Pacer
+from .pacing import DEFAULT_CALLS_PER_SECOND, Pacer
+from .pacing_machine import MACHINE_PACER
 from .regions import DEFAULT_REGION
 from .signature import UserSigSigner
 from .transport import MAX_TRIES, Transport
@@ -47,7 +48,8 @@ class TencentIMClient(GroupCommands, C2CCommands, AppCommands):
     :param usersig_ttl: seconds for which a signature is valid; it is renewed before it runs out.
     :param timeout: seconds to wait for an answer, at least 4 (the service itself takes up to 3).
     :param calls_per_second: the pace of each command, at most 200; commands with a lower limit keep theirs.
-    :param pacer: who says when a call may be sent; None for the one that all clients of this process share.
+    :param pacer: who says when a call may be sent; None for the one that all clients of this
+        machine and user share, whatever their process.
     :param ca_bundle: path of a CA file for a private gateway; the certificate is always verified.
     :param allowed_commands: None for all, ``"read"`` for those that change nothing, or a list of commands.
     :raises ValueError: when an argument is out of its range; its message names it.
@@ -87,7 +89,7 @@ class TencentIMClient(GroupCommands, C2CCommands, AppCommands):
             sdkappid=sdkappid,
             identifier=identifier,
             signer=UserSigSigner(sdkappid, secret_key, identifier, usersig_ttl),
-            pacer=pacer or PROCESS_PACER,
+            pacer=MACHINE_PACER if pacer is None else pacer,
             calls_per_second=calls_per_second,
         )
 
@@ -119,6 +121,9 @@ class TencentIMClient(GroupCommands, C2CCommands, AppCommands):
             reason = "the connection's allowed_commands do not include it, and nothing was sent"
             raise TencentIMPermissionError(command, None, reason)
         return self._transport.call(row, body, tries)
+
+    def in_flight_wanted(self, command: str) -> int:
+        return self._transport.in_flight_wanted(find_command(command))
 
     def _allows(self, command: Command) -> bool:
         if self._allowed == "read":

@@ -21,6 +21,7 @@ class Kind(Enum):
     RATE_LIMITED = "rate limited"
     TRANSIENT = "transient"
     AMBIGUOUS = "ambiguous"
+    PACE = "pace"
     UNKNOWN = "unknown"
 
 
@@ -105,6 +106,13 @@ class TencentIMTransientError(TencentIMError):
 
     kind = Kind.TRANSIENT
     advice = "Try again later."
+
+
+class TencentIMPaceError(TencentIMError):
+    """The place where the pace is kept cannot be used, and without a pace nothing is sent."""
+
+    kind = Kind.PACE
+    advice = "Nothing was sent without a pace: see to what rate_limit_store names, and try again."
 
 
 class TencentIMAmbiguousError(TencentIMError):

@@ -2,6 +2,9 @@
 
 The documented limit counts calls in a second, wherever they come from. Evenly spaced calls stay under it
 whatever second the server counts; bursts do not, once the network has shifted them.
+
+Who shares a pace is a matter of where its next free moment is kept: in this process (here), on this machine
+(``pacing_machine``) or in a Redis (``pacing_redis``).
 """
 
 from __future__ import annotations
@@ -18,6 +21,14 @@ DEFAULT_CALLS_PER_SECOND = 190
 _SHARE = DEFAULT_CALLS_PER_SECOND / DOCUMENTED_CALLS_PER_SECOND
 
 
+# A moment that lies further ahead was kept by another clock, or is no moment at all: so many do not wait.
+FURTHEST_SECONDS = 3600.0
+
+
+class PaceStoreError(Exception):
+    """The place where a pace is kept cannot be used, so that nothing may be sent; the text names the place."""
+
+
 class Pacer(Protocol):
     """Hands out the moments at which calls may be sent."""
 
@@ -26,6 +37,7 @@ class Pacer(Protocol):
 
         :param key: the app and command that share the rate.
         :param rate: calls per second.
+        :raises PaceStoreError: when the pace is kept somewhere else, and that cannot be used.
         """
 
     def slow_down(self, key: str, seconds: float) -> None:
@@ -33,6 +45,7 @@ class Pacer(Protocol):
 
         :param key: the app and command that were called too often.
         :param seconds: for how long.
+        :raises PaceStoreError: when the pace is kept somewhere else, and that cannot be used.
         """
 
 
@@ -55,7 +68,7 @@ class ProcessPacer:
             self._next[key] = max(self._next.get(key, 0.0), time.monotonic() + seconds)
 
 
-#: Shared by every client of this process that is not given another.
+#: For the clients of this process that share their pace with no other.
 PROCESS_PACER = ProcessPacer()
 
 

@@ -27,7 +27,8 @@ from .endpoint import is_loopback
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _READ_BYTES = 64 * 1024
 CONNECT_TIMEOUT = 5.0
-_POOL_SIZE = 64
+# As many connections are kept as calls may be under way.
+POOL_SIZE = 128
 
 # Carries the query past the libraries, to the connection that writes it.
 _QUERY_HEADER = "X-TencentIM-Query"
@@ -45,10 +46,16 @@ class WireFault(NamedTuple):
 
 
 class WireAnswer(NamedTuple):
-    """What came back: the HTTP status and the body as it is."""
+    """What came back.
+
+    :param status: the HTTP status.
+    :param body: as it is.
+    :param seconds: from the request line, written to a connection that stands, to the end of the answer.
+    """
 
     status: int
     body: bytes
+    seconds: float
 
 
 class Wire:
@@ -74,7 +81,7 @@ class Wire:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["Accept-Encoding"] = "identity"
         for scheme in _POOLS:
-            self._session.mount(f"{scheme}://", _SignedAdapter(pool_connections=1, pool_maxsize=_POOL_SIZE))
+            self._session.mount(f"{scheme}://", _SignedAdapter(pool_connections=1, pool_maxsize=POOL_SIZE))
 
     def post(self, path: str, query: str, payload: bytes) -> WireAnswer | WireFault:
         """POST once.
@@ -95,12 +102,13 @@ class Wire:
                 stream=True,
             ) as response:
                 body = _read(response.raw, time.monotonic() + self._timeout[1])
+                seconds = time.monotonic() - line.written_at
                 status = response.status_code
         except (requests.RequestException, HTTPError, OSError) as error:
             return _fault(error, line.connected)
         if len(body) > MAX_ANSWER_BYTES:
             return WireFault(f"the answer is larger than {MAX_ANSWER_BYTES} bytes", sent=True)
-        return WireAnswer(status, body)
+        return WireAnswer(status, body, seconds)
 
     def close(self) -> None:
         """Close the connections."""
@@ -121,6 +129,7 @@ class _Query(str):
     """A query string that knows whether there was a connection to write it to, encrypted where it is to be."""
 
     connected = False
+    written_at = 0.0
 
 
 class _SignedHTTPConnection(HTTPConnection):
@@ -131,7 +140,7 @@ class _SignedHTTPConnection(HTTPConnection):
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
         plain = dict(headers)
         query = plain.pop(_QUERY_HEADER)
-        query.connected = True
+        query.connected, query.written_at = True, time.monotonic()
         super().request(method, f"{url}?{query}", body, plain, **options)
 
 
