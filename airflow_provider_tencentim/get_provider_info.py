@@ -75,7 +75,8 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "rate_limit_store": {
         "label": "Rate-limit store",
-        "description": "Who shares the pace. Empty or process: the tasks of one process.",
+        "description": "Who shares the pace. Empty or machine: one machine. process: one process. "
+        "Or the id of a Redis connection: all who name the same Redis, on any machine.",
         "schema": {"type": ["string", "null"]},
     },
     "ca_bundle": {

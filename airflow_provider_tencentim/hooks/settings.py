@@ -14,15 +14,17 @@ from airflow_provider_tencentim.client.arguments import LONGEST_USER_ID, check_i
 from airflow_provider_tencentim.client.endpoint import base_url_of_region, check_base_url
 from airflow_provider_tencentim.client.regions import DEFAULT_REGION
 from airflow_provider_tencentim.get_provider_info import CONN_FIELDS, CONNECTION_TYPE
+from airflow_provider_tencentim.hooks.pace_store import pacer_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
 
-def client_arguments(connection: Connection) -> dict[str, Any]:
+def client_arguments(connection: Connection, find: Callable[[str], Connection]) -> dict[str, Any]:
     """Return the keyword arguments with which a connection makes a ``TencentIMClient``.
 
     :param connection: of type ``tencentim``.
+    :param find: returns another connection by its id, the one that ``rate_limit_store`` may name.
     :raises ValueError: naming the field that is missing, unknown or malformed.
     """
     if connection.conn_type != CONNECTION_TYPE:
@@ -30,9 +32,6 @@ def client_arguments(connection: Connection) -> dict[str, Any]:
     if connection.schema:
         raise ValueError("schema is not used: put http:// or https:// into the API host")
     extra = _read_extra(connection.extra)
-    store = extra.pop("rate_limit_store", "process")
-    if store != "process":
-        raise ValueError("rate_limit_store can only be empty or 'process' in this version")
     arguments = {
         "sdkappid": _sdkappid(connection.login),
         "secret_key": _secret_key(connection.password),
@@ -40,6 +39,8 @@ def client_arguments(connection: Connection) -> dict[str, Any]:
     }
     if "admin_identifier" in extra:
         arguments["identifier"] = check_id("admin_identifier", extra.pop("admin_identifier"), LONGEST_USER_ID)
+    if "rate_limit_store" in extra:
+        arguments["pacer"] = pacer_of(extra.pop("rate_limit_store"), find)
     return arguments | extra
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_tencentim.client.client import TencentIMClient
-from airflow_provider_tencentim.client.errors import TencentIMError
+from airflow_provider_tencentim.client.errors import TencentIMError, TencentIMPaceError
 from airflow_provider_tencentim.get_provider_info import CONN_FIELDS, CONNECTION_TYPE, HOOK_NAME, UI_FIELD_BEHAVIOUR
 from airflow_provider_tencentim.hooks.settings import client_arguments
 
@@ -68,7 +68,7 @@ class TencentIMHook(BaseHook):
         """
         connection = self.get_connection(self.tencentim_conn_id)
         try:
-            return TencentIMClient(**client_arguments(connection))
+            return TencentIMClient(**client_arguments(connection, self.get_connection))
         except ValueError as error:
             reason = str(error)
         raise ValueError(f"connection {self.tencentim_conn_id!r}: {reason}")
@@ -89,7 +89,7 @@ class TencentIMHook(BaseHook):
         """
         connection = self.get_connection(self.tencentim_conn_id)
         try:
-            arguments = client_arguments(connection)
+            arguments = client_arguments(connection, self.get_connection)
             TencentIMClient(**arguments).close()  # with its own time-out: that may be what is wrong
             client = TencentIMClient(**arguments | {"timeout": _TEST_TIMEOUT})
         except ValueError as error:
@@ -131,6 +131,8 @@ class TencentIMHook(BaseHook):
 def _explain(client: TencentIMClient, error: TencentIMError) -> str:
     if wrong := _WHAT_IS_WRONG.get(error.code or 0):
         return f"{wrong}. (ErrorCode {error.code}: {error.info or 'no ErrorInfo'})"
+    if isinstance(error, TencentIMPaceError):
+        return f"Rate-limit store: {error.info}."
     if error.code is None:
         return f"API host or network: no usable answer from {client.base_url}. ({error.info})"
     return str(error)

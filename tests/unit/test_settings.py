@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
+from airflow_provider_tencentim.client import pacing_redis
 from airflow_provider_tencentim.client.client import TencentIMClient
+from airflow_provider_tencentim.client.pacing import PROCESS_PACER
+from airflow_provider_tencentim.client.pacing_machine import MACHINE_PACER
 from airflow_provider_tencentim.get_provider_info import CONN_FIELDS
 from airflow_provider_tencentim.hooks.settings import client_arguments
 from airflow_provider_tencentim.hooks.tencentim import TencentIMHook
@@ -26,8 +31,12 @@ def connection(extra=None, **fields):
     return Connection(**{**standard, "extra": extra, **fields})
 
 
+def arguments_of(connection):
+    return client_arguments(connection, TencentIMHook.get_connection)
+
+
 def client_of(extra=None, **fields):
-    return TencentIMClient(**client_arguments(connection(extra, **fields)))
+    return TencentIMClient(**arguments_of(connection(extra, **fields)))
 
 
 def test_sdkappid_and_key_are_enough():
@@ -59,38 +68,39 @@ MEANING = {
     "timeout": 5.5,
     "calls_per_second": 50.0,
     "allowed_commands": ["openim/modify_group_msg", "openim/modify_c2c_msg"],
+    "pacer": PROCESS_PACER,
 }
 
 
 def test_every_extra_field_reaches_the_client():
-    assert client_arguments(connection(EVERY_FIELD)) == MEANING
+    assert arguments_of(connection(EVERY_FIELD)) == MEANING
     TencentIMClient(**MEANING)
 
 
 def test_text_of_the_right_form_means_the_same():
-    assert client_arguments(connection(EVERY_FIELD_AS_TEXT)) == MEANING
-    assert type(client_arguments(connection(EVERY_FIELD_AS_TEXT))["usersig_ttl"]) is int
+    assert arguments_of(connection(EVERY_FIELD_AS_TEXT)) == MEANING
+    assert type(arguments_of(connection(EVERY_FIELD_AS_TEXT))["usersig_ttl"]) is int
 
 
 def test_a_ca_bundle_is_a_path():
-    assert client_arguments(connection({"ca_bundle": "/etc/ca.pem"}))["ca_bundle"] == "/etc/ca.pem"
+    assert arguments_of(connection({"ca_bundle": "/etc/ca.pem"}))["ca_bundle"] == "/etc/ca.pem"
 
 
 def test_only_reading_may_be_allowed():
-    assert client_arguments(connection({"allowed_commands": "read"}))["allowed_commands"] == "read"
-    assert client_arguments(connection({"allowed_commands": ["a/b"]}))["allowed_commands"] == ["a/b"]
-    assert client_arguments(connection({"allowed_commands": " a/b ,c/d"}))["allowed_commands"] == ["a/b", "c/d"]
+    assert arguments_of(connection({"allowed_commands": "read"}))["allowed_commands"] == "read"
+    assert arguments_of(connection({"allowed_commands": ["a/b"]}))["allowed_commands"] == ["a/b"]
+    assert arguments_of(connection({"allowed_commands": " a/b ,c/d"}))["allowed_commands"] == ["a/b", "c/d"]
 
 
 @pytest.mark.parametrize("name", CONN_FIELDS)
 @pytest.mark.parametrize("nothing", [None, ""], ids=["null", "empty"])
 def test_null_and_empty_mean_unset(name, nothing):
-    assert client_arguments(connection({name: nothing})) == client_arguments(connection())
+    assert arguments_of(connection({name: nothing})) == arguments_of(connection())
 
 
 @pytest.mark.parametrize("extra", [None, "", " ", "{}"])
 def test_no_extra_at_all_is_fine(extra):
-    assert client_arguments(connection(extra)) == client_arguments(connection())
+    assert arguments_of(connection(extra)) == arguments_of(connection())
 
 
 def test_a_uri_json_and_an_object_mean_the_same(monkeypatch):
@@ -102,10 +112,10 @@ def test_a_uri_json_and_an_object_mean_the_same(monkeypatch):
         "JSON in JSON": json.dumps({**standard, "extra": json.dumps(EVERY_FIELD_AS_TEXT)}),
     }
 
-    meanings = {"object": client_arguments(connection(EVERY_FIELD))}
+    meanings = {"object": arguments_of(connection(EVERY_FIELD))}
     for name, form in forms.items():
         monkeypatch.setenv("AIRFLOW_CONN_IM", form)
-        meanings[name] = client_arguments(TencentIMHook.get_connection("im"))
+        meanings[name] = arguments_of(TencentIMHook.get_connection("im"))
 
     assert meanings == dict.fromkeys(meanings, MEANING)
 
@@ -127,6 +137,126 @@ def test_a_hook_makes_its_client_once(monkeypatch):
     hook = TencentIMHook("im")
 
     assert hook.get_conn() is hook.get_conn() is hook.client
+
+
+# --- who shares the pace ---
+
+
+@pytest.mark.parametrize(
+    ("store", "pacer"), [("machine", MACHINE_PACER), ("process", PROCESS_PACER), (" process ", PROCESS_PACER)]
+)
+def test_the_pace_is_shared_on_the_machine_or_in_the_process(store, pacer):
+    assert arguments_of(connection({"rate_limit_store": store}))["pacer"] is pacer
+
+
+def test_unset_the_pace_is_shared_on_the_machine():
+    assert "pacer" not in arguments_of(connection())
+    assert client_of()._transport._pacer is MACHINE_PACER
+
+
+REDIS = {
+    "redis://cache.example.com": {"host": "cache.example.com", "port": 6379, "db": 0, "ssl": False},
+    "redis://ann:secret@cache:7000/3": {
+        "host": "cache",
+        "port": 7000,
+        "db": 3,
+        "ssl": False,
+        "username": "ann",
+        "password": "secret",
+    },
+    "redis://:secret@cache/?db=2&decode_responses=true": {
+        "host": "cache",
+        "port": 6379,
+        "db": 2,
+        "ssl": False,
+        "password": "secret",
+    },
+    "redis://cache/?ssl=True&ssl_cert_reqs=required&ssl_ca_certs=%2Fetc%2Fca.pem&ssl_check_hostname=false": {
+        "host": "cache",
+        "port": 6379,
+        "db": 0,
+        "ssl": True,
+        "ssl_cert_reqs": "required",
+        "ssl_ca_certs": "/etc/ca.pem",
+        "ssl_check_hostname": False,
+    },
+    '{"conn_type": "redis", "host": "cache", "extra": {"db": 1, "ssl": true}}': {
+        "host": "cache",
+        "port": 6379,
+        "db": 1,
+        "ssl": True,
+    },
+}
+
+
+@pytest.mark.parametrize("uri", REDIS)
+def test_the_pace_is_shared_in_the_redis_of_a_connection(monkeypatch, uri):
+    made = []
+    monkeypatch.setattr(pacing_redis, "RedisPacer", lambda store, **options: made.append((store, options)))
+    monkeypatch.setenv("AIRFLOW_CONN_CACHE", uri)
+
+    arguments_of(connection({"rate_limit_store": "cache"}))
+
+    expected = REDIS[uri]
+    ((store, options),) = made
+    assert store == f"the Redis of the connection 'cache', {expected['host']}:{expected['port']}"
+    assert options == {"username": None, "password": None, **expected}
+
+
+def test_a_redis_library_takes_what_a_connection_gives(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_CACHE", "redis://cache/?ssl=True&ssl_cert_reqs=none&ssl_check_hostname=false")
+
+    assert type(arguments_of(connection({"rate_limit_store": "cache"}))["pacer"]) is pacing_redis.RedisPacer
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        (None, "neither machine, nor process"),
+        ("http://:secret@cache", "type is not redis"),
+        ("redis://:secret@", "host is missing"),
+        ("redis://:secret@cache/x", "db must be a whole number"),
+        ("redis://:secret@cache/?db=-1", "db must be a whole number"),
+        ("redis://:secret@cache/?ssl=secret", "ssl must be true or false"),
+        (
+            '{"conn_type": "redis", "host": "cache", "extra": {"ssl": 1, "ssl_ca_certs": 7}}',
+            "ssl_ca_certs must be text",
+        ),
+    ],
+)
+def test_a_rate_limit_store_that_is_none_is_named_with_what_is_wrong(monkeypatch, uri, said):
+    if uri:
+        monkeypatch.setenv("AIRFLOW_CONN_CACHE", uri)
+
+    with pytest.raises(ValueError, match=said) as caught:
+        client_of({"rate_limit_store": "cache"})
+
+    assert "rate_limit_store" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_redis_library_is_named_with_its_remedy(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_CACHE", "redis://cache")
+    monkeypatch.delitem(sys.modules, pacing_redis.__name__)
+    monkeypatch.setitem(sys.modules, "redis", None)
+
+    with pytest.raises(ValueError, match=r"pip install 'airflow-provider-tencentim\[redis\]'"):
+        client_of({"rate_limit_store": "cache"})
+
+
+def test_a_test_of_the_connection_says_that_the_store_cannot_be_reached(monkeypatch):
+    monkeypatch.setattr(pacing_redis, "PATIENCE_SECONDS", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("AIRFLOW_CONN_CACHE", f"redis://:hidden@127.0.0.1:{port}")
+    monkeypatch.setenv("AIRFLOW_CONN_IM", f"tencentim://1400000000:{KEY}@?rate_limit_store=cache")
+
+    works, message = TencentIMHook("im").test_connection()
+
+    assert not works
+    assert message.startswith("Rate-limit store: ")
+    assert "'cache'" in message
+    assert "hidden" not in message
 
 
 # --- which host, which port ---
@@ -246,7 +376,7 @@ def test_an_unknown_extra_field_is_named_with_those_that_are_known(name):
 )
 def test_an_extra_that_is_no_json_object_is_an_error_and_not_ignored(extra):
     with pytest.raises(ValueError, match="extra"):
-        client_arguments(connection(extra))
+        arguments_of(connection(extra))
 
 
 @pytest.mark.parametrize(
