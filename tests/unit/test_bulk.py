@@ -1,0 +1,260 @@
+"""Many calls side by side: how many, in which order, in how much memory, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from itertools import count, islice
+
+import pytest
+
+from airflow_provider_tencentim.client import bulk
+from airflow_provider_tencentim.client.bulk import side_by_side
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left_behind():
+    yield
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tencentim")]
+
+
+@pytest.fixture(autouse=True)
+def quick_steps(monkeypatch):
+    monkeypatch.setattr(bulk, "STEP_SECONDS", 0.001)
+
+
+class Work:
+    """A function that remembers what it was called with, and how many at once.
+
+    :param seconds: how long it takes.
+    :param until: what it waits for.
+    """
+
+    def __init__(self, seconds=0.0, until=None):
+        self.seconds, self.until = seconds, until
+        self.begun, self.at_once, self.most = [], 0, 0
+        self._lock = threading.Lock()
+
+    def __call__(self, item):
+        with self._lock:
+            self.begun.append(item)
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+        if self.until:
+            self.until.wait(20)
+        time.sleep(self.seconds)
+        with self._lock:
+            self.at_once -= 1
+        return item * 10
+
+
+class Items:
+    """Numbers without an end, that know how many were taken."""
+
+    def __init__(self):
+        self.taken = 0
+
+    def __iter__(self):
+        for number in count():
+            self.taken += 1
+            yield number
+
+
+def never():
+    raise AssertionError("nothing was stopped from outside")
+
+
+def test_every_item_has_its_result():
+    assert sorted(side_by_side(Work(), range(500), never)) == [number * 10 for number in range(500)]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_no_items_are_no_results(ordered):
+    assert list(side_by_side(Work(), [], never, ordered=ordered)) == []
+
+
+def test_results_come_as_they_are_ready():
+    first = threading.Event()
+
+    def work(item):
+        if item == 0:
+            first.wait(20)
+        return item
+
+    results = side_by_side(work, range(100), never)
+    early = list(islice(results, 99))
+    first.set()
+
+    assert 0 not in early
+    assert list(results) == [0]
+
+
+def test_results_come_in_order_when_asked_for():
+    def work(item):
+        time.sleep(0.002 if item % 3 else 0)
+        return item
+
+    assert list(side_by_side(work, range(300), never, ordered=True)) == list(range(300))
+
+
+def test_in_order_one_that_keeps_the_others_waiting_bounds_what_is_taken():
+    first, items = threading.Event(), Items()
+
+    def work(item):
+        if item == 0:
+            first.wait(20)
+        return item
+
+    threading.Timer(0.3, first.set).start()
+    results = side_by_side(work, items, never, size=lambda: 8, ordered=True)
+    assert next(results) == 0
+    taken = items.taken
+
+    assert 8 < taken <= 4 * 8
+    results.close()
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_items_are_taken_no_faster_than_results(ordered):
+    items = Items()
+    results = side_by_side(Work(), items, never, size=lambda: 8, ordered=ordered)
+    for number in range(1, 200):
+        next(results)
+        assert items.taken <= number + 4 * 8
+    time.sleep(0.05)
+
+    assert items.taken <= 199 + 4 * 8
+    results.close()
+
+
+# --- how many at once ---
+
+
+@pytest.mark.parametrize(("size", "workers", "most"), [(1, 128, 1), (3, 128, 3), (24, 128, 24), (24, 6, 6), (0, 8, 1)])
+def test_so_many_are_under_way_as_are_wanted_and_never_more_than_there_are_workers(size, workers, most):
+    work = Work(0.003)
+    list(side_by_side(work, range(400), never, workers, size=lambda: size))
+
+    assert work.most == most
+
+
+def test_their_number_follows_what_is_wanted_upwards_and_downwards():
+    work, wanted = Work(0.003), [2]
+    results = side_by_side(work, range(2000), never, size=lambda: wanted[0])
+    list(islice(results, 50))
+    assert work.most == 2
+
+    wanted[0] = 30
+    list(islice(results, 1000))
+    assert 25 <= work.most <= 30
+
+    wanted[0] = 3
+    list(islice(results, 60))
+    work.most = 0
+    list(results)
+    assert work.most <= 3
+
+
+def test_their_number_grows_step_by_step_even_while_none_is_finished(monkeypatch):
+    monkeypatch.setattr(bulk, "STEP_SECONDS", 0.02)
+    gate = threading.Event()
+    work = Work(until=gate)
+    seen = []
+
+    def watch():
+        time.sleep(0.01)
+        seen.append(work.at_once)
+        time.sleep(0.3)
+        seen.append(work.at_once)
+        gate.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    list(side_by_side(work, range(100), never, size=lambda: 40))
+    watcher.join()
+
+    assert seen[0] <= 5
+    assert 8 <= seen[1] <= 4 + 0.35 / 0.02
+
+
+# --- how it ends ---
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_failure_ends_the_run_and_loses_no_other_result(ordered):
+    items = Items()
+    work = Work()
+
+    def fails(item):
+        if item == 20:
+            raise KeyError(item)
+        return work(item)
+
+    results, seen = side_by_side(fails, items, never, ordered=ordered), []
+    with pytest.raises(KeyError):
+        seen.extend(results)  # extends by one after the other
+
+    assert sorted(seen) == sorted(item * 10 for item in work.begun)
+    assert set(range(20)) <= set(work.begun)
+    assert items.taken <= 20 + 4 * 16 + 1
+
+
+def test_items_that_fail_end_the_run_and_lose_no_result():
+    def items():
+        yield from range(10)
+        raise KeyError("items")
+
+    seen = []
+    with pytest.raises(KeyError):
+        seen.extend(side_by_side(Work(0.005), items(), never))
+
+    assert sorted(seen) == [number * 10 for number in range(10)]
+
+
+def test_who_stops_taking_results_begins_nothing_more():
+    work, items = Work(0.002), Items()
+    results = side_by_side(work, items, never)
+    list(islice(results, 20))
+    results.close()
+    begun = len(work.begun)
+    time.sleep(0.05)
+
+    assert len(work.begun) == begun <= 20 + 2 * 16
+    assert work.at_once == 0
+
+
+def test_a_run_that_nobody_takes_a_result_of_begins_nothing():
+    items = Items()
+    side_by_side(Work(), items, never).close()
+
+    assert items.taken == 0
+
+
+class Killed(BaseException):
+    """What Airflow raises in the task's thread."""
+
+
+def test_a_stop_from_outside_interrupts_what_waits_and_begins_nothing_more():
+    released, interrupts = threading.Event(), []
+    work = Work(until=released)
+
+    def interrupt():
+        interrupts.append(len(work.begun))
+        released.set()
+
+    def kill(*_):
+        raise Killed
+
+    handler = signal.signal(signal.SIGALRM, kill)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        started = time.monotonic()
+        with pytest.raises(Killed):
+            list(side_by_side(work, Items(), interrupt))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+
+    assert time.monotonic() - started < 5
+    assert interrupts == [len(work.begun)]
