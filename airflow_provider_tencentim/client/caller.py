@@ -9,6 +9,9 @@ from typing import Any
 from .errors import TencentIMTransientError
 from .transport import MAX_TRIES
 
+#: Enough for 190 calls per second over a line of 80 ms.
+USUALLY_IN_FLIGHT = 16
+
 
 class Caller(ABC):
     """Something that can send any command."""
@@ -25,12 +28,12 @@ class Caller(ABC):
         :raises TencentIMError: the subclass of its kind.
         """
 
-    @abstractmethod
     def in_flight_wanted(self, command: str) -> int:
         """Return how many calls of a command have to be under way at once for its pace to be kept.
 
-        :param command: as for ``call``. It grows with the time that its answers took lately.
+        :param command: as for ``call``. What measures its answers knows better.
         """
+        return USUALLY_IN_FLIGHT
 
     @abstractmethod
     def cancel(self) -> None:

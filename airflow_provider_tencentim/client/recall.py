@@ -8,17 +8,20 @@ not recallable is looked up in the history before it counts as anything.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+from pyroaring import BitMap
 
 from .bulk import Spread, side_by_side
 from .caller import Caller, entries
 from .commands import COMMANDS
-from .errors import TencentIMCancelledError, TencentIMError, explain
-from .seqs import windows
+from .errors import TencentIMCancelledError, TencentIMError, TencentIMPaceError, explain
+from .seqs import LAST_SEQ, windows
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +32,7 @@ _PAGE = COMMANDS[HISTORY].chunk
 
 MISSING_CODE = 10030
 _LOOK_UP_CODES = frozenset({MISSING_CODE, 10031, 10032})
-# So many wait until they are looked up together, because seqs that lie close share a read.
+# So many are collected before they are looked up, because seqs that lie close share a read.
 _LOOK_UP_AT = 1000
 
 # After so many calls in a row have failed, with all their tries, the service counts as down.
@@ -64,6 +67,23 @@ class _State(Enum):
     ABSENT = None
 
 
+class _Recalled(NamedTuple):
+    """What a call said of the messages of a chunk."""
+
+    chunk: list[int]
+    answer: dict[str, Any] | TencentIMError
+
+
+class _LookedUp(NamedTuple):
+    """What the history says of messages, by the code that their recall brought."""
+
+    codes: dict[int, int]
+    states: dict[int, _State] | TencentIMError
+
+
+_Outcome = _Recalled | _LookedUp
+
+
 class GroupRecall:
     """Recalls messages of one group or topic.
 
@@ -89,9 +109,14 @@ class GroupRecall:
         """
         stopped_by: TencentIMError | None = None
         failed_calls = 0
-        unsure: list[RecallResult] = []
+        unsure = _Unsure()
         chunks = _Chunks(seqs)
-        for chunk, answer in self._spread(self._recall, chunks, self._client.cancel):
+        for outcome in self._outcomes(chunks, unsure):
+            if isinstance(outcome, _LookedUp):
+                unsure.under_way -= 1
+                yield from _second_verdicts(outcome)
+                continue
+            chunk, answer = outcome
             if isinstance(answer, TencentIMError):
                 failed_calls += 1
                 if _ends_the_run(answer, failed_calls):
@@ -102,13 +127,9 @@ class GroupRecall:
             failed_calls = 0
             for result in _verdicts(chunk, answer):
                 if result.code in _LOOK_UP_CODES:
-                    unsure.append(result)
+                    unsure.add(result.msg_seq, result.code)
                 else:
                     yield result
-            if len(unsure) >= _LOOK_UP_AT:
-                yield from self._look_up(unsure)
-                unsure = []
-        yield from self._look_up(unsure)
         if stopped_by:
             yield from _all_failed(chunks.rest(), stopped_by, "not sent: ")
             raise stopped_by
@@ -119,30 +140,51 @@ class GroupRecall:
         :param seqs: different ones in rising order, of any number.
         :raises TencentIMError: when the history cannot be read.
         """
-        for states in self._spread(self._states, windows(seqs, _PAGE), self._client.cancel):
+        size = partial(self._client.in_flight_wanted, HISTORY)
+        for states in self._spread(self._states, windows(seqs, _PAGE), self._client.cancel, size=size):
             for seq, state in states.items():
                 outcome, reason = _PREVIEWS[state]
                 yield RecallResult(seq, outcome, None, reason)
 
-    def _recall(self, chunk: list[int]) -> tuple[list[int], dict[str, Any] | TencentIMError]:
+    def _outcomes(self, chunks: _Chunks, unsure: _Unsure) -> Iterator[_Outcome]:
+        """Recall, and look up what is unsure meanwhile: the two have a pace each. Then look up the rest."""
+
+        def recalls_and_lookups() -> int:
+            lookups = wanted(HISTORY) if unsure.ready or unsure.under_way else 0
+            return wanted(RECALL) + lookups
+
+        wanted = self._client.in_flight_wanted
+        yield from self._run(self._jobs(chunks, unsure), recalls_and_lookups)
+        unsure.release()
+        yield from self._run(self._lookups(unsure), lambda: wanted(HISTORY))
+
+    def _run(self, jobs: Iterable[Callable[[], _Outcome]], size: Callable[[], int]) -> Iterator[_Outcome]:
+        return self._spread(lambda job: job(), jobs, self._client.cancel, size=size)
+
+    def _jobs(self, chunks: _Chunks, unsure: _Unsure) -> Iterator[Callable[[], _Outcome]]:
+        for chunk in chunks:
+            yield partial(self._recall, chunk)
+            # More would keep the recalls waiting while the history is slow to answer.
+            if unsure.under_way < self._client.in_flight_wanted(HISTORY) and (codes := unsure.take()):
+                yield partial(self._look_up, codes)
+
+    def _lookups(self, unsure: _Unsure) -> Iterator[Callable[[], _Outcome]]:
+        while codes := unsure.take():
+            yield partial(self._look_up, codes)
+
+    def _recall(self, chunk: list[int]) -> _Recalled:
         body = {**self._where, "MsgSeqList": [{"MsgSeq": seq} for seq in chunk], **self._reason}
         try:
-            return chunk, self._client.call(RECALL, body)
+            return _Recalled(chunk, self._client.call(RECALL, body))
         except TencentIMError as error:
-            return chunk, error
+            return _Recalled(chunk, error)
 
-    def _look_up(self, unsure: list[RecallResult]) -> Iterator[RecallResult]:
-        codes = {result.msg_seq: result.code for result in unsure}
-        for window, states in self._spread(self._try_states, windows(sorted(codes), _PAGE), self._client.cancel):
-            for seq in window:
-                yield _second_verdict(seq, codes[seq], states)
-
-    def _try_states(self, window: list[int]) -> tuple[list[int], dict[int, _State] | TencentIMError]:
+    def _look_up(self, codes: dict[int, int]) -> _LookedUp:
         try:
-            return window, self._states(window)
+            return _LookedUp(codes, self._states(list(codes)))
         except TencentIMError as error:
             log.warning("The history could not be read, so the server's codes stand as they are: %s", error)
-            return window, error
+            return _LookedUp(codes, error)
 
     def _states(self, window: list[int]) -> dict[int, _State]:
         """Read how the history shows the seqs of a window, which span at most a page."""
@@ -181,6 +223,47 @@ class _Chunks:
         return self._seqs
 
 
+class _Unsure:
+    """Seqs that are to be looked up, by the code that their recall brought; millions take a few MiB."""
+
+    def __init__(self) -> None:
+        self._collected = {code: BitMap() for code in _LOOK_UP_CODES}
+        self._ready = {code: BitMap() for code in _LOOK_UP_CODES}
+        self._count = 0
+        self.under_way = 0
+
+    @property
+    def ready(self) -> bool:
+        return any(self._ready.values())
+
+    def add(self, seq: int, code: int) -> None:
+        self._collected[code].add(seq)
+        self._count += 1
+        if self._count >= _LOOK_UP_AT:
+            self.release()
+
+    def release(self) -> None:
+        """Let everything be looked up that was collected."""
+        for code, seqs in self._collected.items():
+            self._ready[code] |= seqs
+            seqs.clear()
+        self._count = 0
+
+    def take(self) -> dict[int, int]:
+        """Take the lowest seqs that are ready and that one page of the history covers, with their codes."""
+        first = min((seqs.min() for seqs in self._ready.values() if seqs), default=None)
+        if first is None:
+            return {}
+        page = BitMap(range(first, min(first + _PAGE, LAST_SEQ + 1)))
+        codes = {}
+        for code, seqs in self._ready.items():
+            found = seqs & page
+            codes.update(dict.fromkeys(found, code))
+            seqs -= found
+        self.under_way += 1
+        return dict(sorted(codes.items()))
+
+
 def _verdicts(chunk: list[int], answer: dict[str, Any]) -> Iterator[RecallResult]:
     """Read the RetCode of every seq; one that the answer leaves out, or answers twice differently, failed."""
     codes: dict[int, set[int]] = {}
@@ -200,10 +283,15 @@ def _verdicts(chunk: list[int], answer: dict[str, Any]) -> Iterator[RecallResult
                 yield RecallResult(seq, "failed", None, "the answer gives it more than one code")
 
 
-def _second_verdict(seq: int, code: int | None, states: dict[int, _State] | TencentIMError) -> RecallResult:
+def _second_verdicts(looked_up: _LookedUp) -> Iterator[RecallResult]:
+    for seq, code in looked_up.codes.items():
+        yield _second_verdict(seq, code, looked_up.states)
+
+
+def _second_verdict(seq: int, code: int, states: dict[int, _State] | TencentIMError) -> RecallResult:
     if isinstance(states, TencentIMError):
         if not states.lasting:
-            reason = f"the recall said {code} ({_explained(code)}), and the history could not be read"
+            reason = f"the recall said {code} ({explain(code)}), and the history could not be read"
             return RecallResult(seq, "failed", states.code, reason)
         state = _State.ABSENT  # an AVChatRoom, say, has no history
     else:
@@ -211,10 +299,10 @@ def _second_verdict(seq: int, code: int | None, states: dict[int, _State] | Tenc
     if state is _State.RECALLED:
         return RecallResult(seq, "already_recalled", code)
     if code != MISSING_CODE:
-        return RecallResult(seq, "failed", code, _explained(code))
+        return RecallResult(seq, "failed", code, explain(code))
     if state is _State.THERE:
-        return RecallResult(seq, "failed", code, f"{_explained(code)}, yet the history shows it")
-    return RecallResult(seq, "missing", code, _explained(code))
+        return RecallResult(seq, "failed", code, f"{explain(code)}, yet the history shows it")
+    return RecallResult(seq, "missing", code, explain(code))
 
 
 _PREVIEWS: dict[_State, tuple[RecallOutcome, str]] = {
@@ -236,7 +324,9 @@ def _shown_messages(answer: dict[str, Any], newest: int) -> dict[int, _State]:
 
 
 def _ends_the_run(error: TencentIMError, failed_calls: int) -> bool:
-    return error.lasting or isinstance(error, TencentIMCancelledError) or failed_calls >= FAILED_CALLS_IN_A_ROW
+    if error.lasting or isinstance(error, TencentIMCancelledError | TencentIMPaceError):
+        return True
+    return failed_calls >= FAILED_CALLS_IN_A_ROW
 
 
 def _all_failed(seqs: Iterable[int], error: TencentIMError, prefix: str) -> Iterator[RecallResult]:

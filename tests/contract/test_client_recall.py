@@ -63,6 +63,13 @@ class Room:
         return answer(RspMsgList=[{"MsgSeq": seq, "IsPlaceMsg": self.places.get(seq, 0)} for seq in seqs])
 
 
+class AtOnce(ProcessPacer):
+    """Lets every call go at once."""
+
+    def reserve(self, key, rate):
+        return 0.0
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(transport, "_back_off", lambda _: 0.0)
@@ -302,6 +309,24 @@ def test_a_recall_at_the_emulator_withdraws_what_was_named_and_nothing_else(emul
     assert {message["state"] for message in groups["other"]["messages"]} == {"normal"}
 
 
+@pytest.mark.parametrize("delay_ms", [0, 60])
+def test_a_long_recall_is_as_fast_as_the_service_allows_and_never_refused(emulator, delay_ms):
+    emulator.add_group("room", messages=6000)
+    if delay_ms:
+        emulator.add_fault(command=RECALL, delay_ms=delay_ms)
+    with TencentIMClient(emulator.sdkappid, emulator.secret_key, base_url=emulator.url, pacer=ProcessPacer()) as client:
+        started = time.monotonic()
+        results = list(client.group_msg_recall("room", range(1, 6001)))
+        seconds = time.monotonic() - started
+
+    stats = emulator.stats()
+    assert {result.outcome for result in results} == {"recalled"}
+    assert stats["calls"] == {RECALL: 600}
+    assert stats["peak_per_second"][RECALL] <= 200
+    assert stats["errors"].get(RECALL) is None
+    assert 599 / 190 <= seconds < 10
+
+
 # --- lookups ---
 
 
@@ -324,6 +349,28 @@ def test_lookups_skip_the_ranges_between_distant_messages(play, server):
 
     assert {result.outcome for result in results} == {"missing"}
     assert len(sent(server, HISTORY)) == 3
+
+
+def test_lookups_go_beside_the_recalls_and_never_keep_them_waiting(play, server):
+    """The history answers nothing before the last message is recalled."""
+    done = threading.Event()
+
+    class Stuck(Room):
+        def recall(self, request):
+            if {"MsgSeq": 3000} in request.json()["MsgSeqList"]:
+                done.set()
+            return super().recall(request)
+
+        def history(self, request):
+            return super().history(request) if done.wait(20) else answer(10044)
+
+    client = play(Stuck(dict.fromkeys(range(1, 3001), 10030), dict.fromkeys(range(1, 3001), GONE)), pacer=AtOnce())
+    results = list(client.group_msg_recall("room", range(1, 3001)))
+
+    commands = [request.command for request in server.requests]
+    assert commands.index(HISTORY) < len(commands) - commands[::-1].index(RECALL)
+    assert Counter(result.outcome for result in results) == {"already_recalled": 3000}
+    assert commands.count(HISTORY) == 150
 
 
 def test_only_what_is_missing_or_not_recallable_is_looked_up(play, server):
