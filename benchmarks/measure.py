@@ -16,6 +16,7 @@ def in_a_process(function: Callable[..., Any], *arguments: Any) -> tuple[Any, fl
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(sender, function, arguments))
     process.start()
+    sender.close()  # so that a process that fails ends the wait for its result
     outcome = receiver.recv()
     process.join()
     return outcome
