@@ -32,7 +32,7 @@ test-system: $(VENV)/.ready    ## Airflow's web UI and its scheduler, as make ui
 	$(BIN)/python -m pytest tests/system
 
 bench: $(VENV)/.ready    ## every figure of the documents, beside an alternative
-	@for benchmark in emulator_speed emulator_memory seqs_memory; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in emulator_speed emulator_memory seqs_memory call_cpu recall_speed fleet_pace against_others; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
 lint: $(VENV)/.ready    ## ruff
 	$(BIN)/ruff check .
