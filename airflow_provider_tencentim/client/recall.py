@@ -90,16 +90,16 @@ class GroupRecall:
     :param client: sends the calls.
     :param where: the body fields that name the group or topic.
     :param reason: the body field that tells its members why, or none.
-    :param spread: how its calls are sent.
+    :param spread: how its calls are sent; None for side by side.
     """
 
     def __init__(
-        self, client: Caller, where: dict[str, str], reason: dict[str, str], spread: Spread = side_by_side
+        self, client: Caller, where: dict[str, str], reason: dict[str, str], spread: Spread | None = None
     ) -> None:
         self._client = client
         self._where = where
         self._reason = reason
-        self._spread = spread
+        self._spread = spread or side_by_side
 
     def run(self, seqs: Iterable[int]) -> Iterator[RecallResult]:
         """Recall, and yield one result for every seq.

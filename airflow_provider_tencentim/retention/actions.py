@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 
 from airflow_provider_tencentim.client.arguments import group_fields
-from airflow_provider_tencentim.client.bulk import Spread, in_turn, side_by_side
+from airflow_provider_tencentim.client.bulk import Item, Result, Spread, in_turn, side_by_side
 from airflow_provider_tencentim.client.caller import Caller
 from airflow_provider_tencentim.client.errors import TencentIMCancelledError, TencentIMError, is_everywhere
 from airflow_provider_tencentim.client.recall import FAILED_CALLS_IN_A_ROW, RECALL, GroupRecall, RecallResult
@@ -15,7 +15,7 @@ from airflow_provider_tencentim.client.seqs import SeqSet, parse_seqs, windows
 
 from .archive import Archive, group_message
 from .counted import CountedClient
-from .history import PAGE, Entry, GroupHistory
+from .history import HISTORY, PAGE, Entry, GroupHistory
 from .outcome import Outcome
 from .plan import PlanRow
 from .policy import RetentionPolicy
@@ -44,6 +44,10 @@ class GroupActions:
         self._client = client
         self._policy = policy
         self._archive = archive
+
+    def in_flight_wanted(self) -> int:
+        """Return how many rows have to be under way at once for the pace to be kept."""
+        return self._client.in_flight_wanted(_COMMANDS[self._policy.action])
 
     def is_long(self, row: PlanRow) -> bool:
         """Tell whether a row is worth a run of its own.
@@ -108,6 +112,12 @@ class _Work:
                 if self._outcome.error is None:
                     self._recall(overwritten)
 
+    def _side_by_side(
+        self, command: str, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[Result]:
+        size = partial(self._client.in_flight_wanted, command)
+        return self._spread(function, items, self._client.cancel, size=size)
+
     # --- archive
 
     def keep(self, archive: Archive, number: int) -> bool:
@@ -140,7 +150,7 @@ class _Work:
     def _still_there(self) -> Iterator[Entry]:
         """Yield the planned messages that can be kept, and count those that are gone already."""
         batches = windows(self._seqs, PAGE)
-        for window, entries in self._spread(self._read, batches, self._client.cancel):
+        for window, entries in self._side_by_side(HISTORY, self._read, batches):
             shown = {entry.seq: entry for entry in entries}
             for seq in window:
                 entry = shown.get(seq)
@@ -180,7 +190,7 @@ class _Work:
     def _redact(self, seqs: Iterable[int]) -> SeqSet:
         """Overwrite messages, and return those that now are."""
         done, failed_calls = SeqSet(), 0
-        for seq, error in self._spread(self._overwrite, self._until_ended(seqs), self._client.cancel):
+        for seq, error in self._side_by_side(_COMMANDS["redact"], self._overwrite, self._until_ended(seqs)):
             if error is None:
                 done.add(seq, seq)
                 failed_calls = 0

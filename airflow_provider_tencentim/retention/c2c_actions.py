@@ -39,6 +39,10 @@ class C2CActions:
         self._policy = policy
         self._archive = archive
 
+    def in_flight_wanted(self) -> int:
+        """Return how many rows have to be under way at once for the pace to be kept."""
+        return self._client.in_flight_wanted(_COMMANDS[self._policy.action])
+
     def is_long(self, row: PlanRow) -> bool:
         """Tell whether a row is worth a run of its own.
 
@@ -118,7 +122,7 @@ class _Work:
 
     def act(self) -> None:
         failed_calls = 0
-        for error in self._spread(self._try, self._until_ended(), self._client.cancel):
+        for error in self._spread(self._try, self._until_ended(), self._client.cancel, size=self._wanted):
             if isinstance(error, TencentIMCancelledError):
                 raise error
             if error is None:
@@ -140,6 +144,9 @@ class _Work:
             if self.outcome.error is not None:
                 return
             yield message
+
+    def _wanted(self) -> int:
+        return self._client.in_flight_wanted(_COMMANDS[self._policy.action])
 
     def _try(self, message: _Message) -> TencentIMError | None:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_tencentim.client.c2c_commands import C2CCommands
 from airflow_provider_tencentim.client.caller import number_of, text_of
 
-_COMMAND = "openim/admin_getroammsg"
+HISTORY = "openim/admin_getroammsg"
 _RECALLED = 8
 
 
@@ -65,10 +65,10 @@ def read_letters(
 def _letter(entry: Mapping[str, Any]) -> Letter:
     custom = entry.get("CloudCustomData")
     return Letter(
-        sender=text_of(_COMMAND, entry, "From_Account"),
-        recipient=text_of(_COMMAND, entry, "To_Account"),
-        key=text_of(_COMMAND, entry, "MsgKey"),
-        time=number_of(_COMMAND, entry, "MsgTimeStamp"),
+        sender=text_of(HISTORY, entry, "From_Account"),
+        recipient=text_of(HISTORY, entry, "To_Account"),
+        key=text_of(HISTORY, entry, "MsgKey"),
+        time=number_of(HISTORY, entry, "MsgTimeStamp"),
         recalled=entry.get("MsgFlagBits") == _RECALLED,
         body=entry.get("MsgBody"),
         custom=custom if isinstance(custom, str) else None,

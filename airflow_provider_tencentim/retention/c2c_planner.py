@@ -10,7 +10,7 @@ from airflow_provider_tencentim.client.caller import text_of
 from airflow_provider_tencentim.client.errors import TencentIMError, is_everywhere
 
 from .buckets import Shard, bucket_of
-from .c2c_history import Letter, read_letters
+from .c2c_history import HISTORY, Letter, read_letters
 from .c2c_policy import C2CRetentionPolicy
 from .groups import reason_of
 from .patterns import Patterns
@@ -46,8 +46,11 @@ class C2CPlanner:
 
         :raises TencentIMError: when what must be known cannot be read.
         """
-        for rows in side_by_side(self._plan, self._pairs(), self._client.cancel, ordered=True):
+        for rows in side_by_side(self._plan, self._pairs(), self._client.cancel, size=self._reads_wanted, ordered=True):
             yield from rows
+
+    def _reads_wanted(self) -> int:
+        return self._client.in_flight_wanted(HISTORY)
 
     def _pairs(self) -> Iterator[_Pair]:
         """Yield the conversations, each once."""

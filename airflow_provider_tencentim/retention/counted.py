@@ -28,5 +28,8 @@ class CountedClient(GroupCommands, C2CCommands):
             self.calls += 1
         return self._client.call(command, body, tries=tries)
 
+    def in_flight_wanted(self, command: str) -> int:
+        return self._client.in_flight_wanted(command)
+
     def cancel(self) -> None:
         self._client.cancel()

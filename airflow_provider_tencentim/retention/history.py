@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from operator import attrgetter
 from typing import Any
 
 from airflow_provider_tencentim.client.bulk import side_by_side
@@ -14,12 +13,10 @@ from airflow_provider_tencentim.client.commands import COMMANDS
 from airflow_provider_tencentim.client.errors import TencentIMTransientError
 from airflow_provider_tencentim.client.group_commands import GroupCommands
 
-_HISTORY = COMMANDS["group_open_http_svc/group_msg_get_simple"]
-PAGE = _HISTORY.chunk
+HISTORY = "group_open_http_svc/group_msg_get_simple"
+PAGE = COMMANDS[HISTORY].chunk
 # After so many empty pages in a row the steps grow: within 1,000 seqs no message is passed over.
 _EMPTY_PAGES = 50
-# So many windows are read side by side before the first of them is yielded: no fewer than empty pages are read.
-_BLOCK = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +85,9 @@ class GroupHistory:
         :raises TencentIMError: the subclass of its kind; also when the answer makes no sense.
         """
         answer = self._client.group_msg_get_simple(self._group_id, at, number, self._topic_id)
-        shown = tuple(_entry(item) for item in entries(_HISTORY.path, answer, "RspMsgList"))
+        shown = tuple(_entry(item) for item in entries(HISTORY, answer, "RspMsgList"))
         if any(earlier <= later for earlier, later in pairwise([at + 1, *(entry.seq for entry in shown), 0])):
-            raise TencentIMTransientError(_HISTORY.path, None, "a page of the history does not run downwards")
+            raise TencentIMTransientError(HISTORY, None, "a page of the history does not run downwards")
         low = max(1, at - number + 1)
         # An answer that would be too big ends early, and says so.
         cut_short = answer.get("IsFinished") not in (1, 2)
@@ -140,15 +137,21 @@ class GroupHistory:
         """
         at = newest
         while at > lower:
-            bottom = max(lower, at - _BLOCK * PAGE)
-            windows = ((max(bottom + 1, high - PAGE + 1), high) for high in range(at, bottom, -PAGE))
-            block = [entry for found in side_by_side(self._window_of, windows, interrupt) for entry in found]
-            block.sort(key=attrgetter("seq"), reverse=True)
-            yield from block
-            at = bottom if block else self._beyond_gap(bottom, lower)
+            windows = _Windows(at, lower)
+            empty = 0
+            for low, found in side_by_side(self._window_of, windows, interrupt, size=self._reads_wanted, ordered=True):
+                yield from found
+                at, empty = low - 1, 0 if found else empty + 1
+                if empty == _EMPTY_PAGES:
+                    windows.stop()
+            if empty >= _EMPTY_PAGES:
+                at = self._beyond_gap(at, lower)
 
-    def _window_of(self, ends: tuple[int, int]) -> list[Entry]:
-        return self.window(*ends)
+    def _reads_wanted(self) -> int:
+        return self._client.in_flight_wanted(HISTORY)
+
+    def _window_of(self, ends: tuple[int, int]) -> tuple[int, list[Entry]]:
+        return ends[0], self.window(*ends)
 
     def _beyond_gap(self, at: int, lower: int) -> int:
         """Return the seq at which messages go on below a gap; ``lower`` when none were found.
@@ -188,15 +191,35 @@ class GroupHistory:
         return 0
 
 
+class _Windows:
+    """Windows of a page each, downwards, until stopped.
+
+    :param newest: the seq with which the first one begins.
+    :param lower: none reaches down to this seq.
+    """
+
+    def __init__(self, newest: int, lower: int) -> None:
+        self._at = newest
+        self._lower = lower
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        while (high := self._at) > self._lower:
+            self._at = max(self._lower, high - PAGE)
+            yield self._at + 1, high
+
+    def stop(self) -> None:
+        self._at = 0
+
+
 def _above(lower: int, shown: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in shown if entry.seq > lower]
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:
-    seq = number_of(_HISTORY.path, item, "MsgSeq")
+    seq = number_of(HISTORY, item, "MsgSeq")
     time, body = item.get("MsgTimeStamp"), item.get("MsgBody")
     if body is not None and not isinstance(body, list | dict):
-        raise TencentIMTransientError(_HISTORY.path, None, "the answer has neither a list nor an object as a MsgBody")
+        raise TencentIMTransientError(HISTORY, None, "the answer has neither a list nor an object as a MsgBody")
     return Entry(
         seq=seq,
         time=time if type(time) is int and time > 0 else None,
@@ -212,5 +235,5 @@ def _entry(item: Mapping[str, Any]) -> Entry:
 def _optional(item: Mapping[str, Any], name: str, kind: type) -> Any:
     value = item.get(name)
     if value is not None and type(value) is not kind:
-        raise TencentIMTransientError(_HISTORY.path, None, f"the answer has a wrong type as its {name}")
+        raise TencentIMTransientError(HISTORY, None, f"the answer has a wrong type as its {name}")
     return value

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,8 +20,8 @@ from airflow_provider_tencentim.client.seqs import SeqSet
 
 from .buckets import Shard, bucket_of
 from .cutoff import CutOff, OutOfOrderError, find_cut_off
-from .groups import GROUPS_A_CALL, GroupFacts, look_up, reason_of, why_missing
-from .history import Entry, GroupHistory
+from .groups import GROUPS_A_CALL, INFO, GroupFacts, look_up, reason_of, why_missing
+from .history import HISTORY, Entry, GroupHistory
 from .patterns import Patterns
 from .plan import PlanRow
 from .policy import RetentionPolicy
@@ -65,8 +66,13 @@ class GroupPlanner:
         :raises TencentIMError: when what must be known cannot be read.
         :raises ValueError: when the state is not as it should be.
         """
-        for planned in side_by_side(self._plan, self._candidates(), self._client.cancel, ordered=True):
+        for planned in side_by_side(
+            self._plan, self._candidates(), self._client.cancel, size=self._reads_wanted, ordered=True
+        ):
             yield from self._select_wide(planned) if isinstance(planned, _Found) else planned
+
+    def _reads_wanted(self) -> int:
+        return self._client.in_flight_wanted(HISTORY)
 
     # --- which groups there are
 
@@ -74,7 +80,13 @@ class GroupPlanner:
         """Yield what is known of every group, or the row of one that is left alone without a read."""
         with tempfile.TemporaryDirectory(prefix="tencentim-") as folder:
             batches = _batches(self._unless_spared(self._ids(Path(folder))), GROUPS_A_CALL)
-            for batch in side_by_side(self._look_at, batches, self._client.cancel, ordered=True):
+            for batch in side_by_side(
+                self._look_at,
+                batches,
+                self._client.cancel,
+                size=partial(self._client.in_flight_wanted, INFO),
+                ordered=True,
+            ):
                 for facts in batch:
                     yield facts if isinstance(facts, PlanRow) else self._candidate(facts)
 

@@ -6,12 +6,13 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from airflow_provider_tencentim.client.bulk import side_by_side
 from airflow_provider_tencentim.client.group_commands import GroupCommands
 
-from .groups import GROUPS_A_CALL, GroupFacts, look_up, why_missing
+from .groups import GROUPS_A_CALL, INFO, GroupFacts, look_up, why_missing
 from .ledger import Ledger
 from .outcome import Outcome
 from .patterns import Patterns
@@ -33,6 +34,7 @@ _SECONDS_A_LOOK_LASTS = 60.0
 class Actions(Protocol):
     """Carries out one row."""
 
+    def in_flight_wanted(self) -> int: ...
     def is_long(self, row: PlanRow) -> bool: ...
     def carry_out(self, number: int, row: PlanRow, wide: bool) -> Outcome: ...
 
@@ -86,7 +88,13 @@ class Sweep:
                 raise outcome.error
 
     def _outcomes(self) -> Iterator[tuple[int, PlanRow, Outcome]]:
-        for due in side_by_side(self._carry_out_short, self._checked(), self._client.cancel, ordered=True):
+        for due in side_by_side(
+            self._carry_out_short,
+            self._checked(),
+            self._client.cancel,
+            size=self._actions.in_flight_wanted,
+            ordered=True,
+        ):
             outcome = due.outcome or self._carry_out_one(due, wide=True)
             outcome.calls += due.calls
             yield due.number, due.row, outcome
@@ -109,7 +117,13 @@ class Sweep:
     def _checked(self) -> Iterator[_Due]:
         rows = enumerate(self._plan.rows(), start=1)
         due = (_Due(number, row) for number, row in rows if self._ledger.is_due(number))
-        for batch in side_by_side(self._look_at, _batches(due), self._client.cancel, ordered=True):
+        for batch in side_by_side(
+            self._look_at,
+            _batches(due),
+            self._client.cancel,
+            size=partial(self._client.in_flight_wanted, INFO),
+            ordered=True,
+        ):
             yield from batch
 
     def _look_at(self, batch: list[_Due]) -> list[_Due]:
