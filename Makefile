@@ -6,14 +6,14 @@ BIN    := $(VENV)/bin
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench lint types wheel check-wheel lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale lint types wheel check-wheel lock clean
 
 help:           ## this list
 	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
 venv: $(VENV)/.ready    ## the environment of all other targets: Airflow 3.3 and the tools, pinned
 
-demo: $(VENV)/.ready    ## watch Airflow modify, recall and clear messages of an emulated app
+demo: $(VENV)/.ready    ## watch the nightly retention of an emulated app in real Airflow
 	$(BIN)/python scripts/demo.py
 
 ui: $(VENV)/.ready    ## Airflow's web UI with the emulator behind it, until Ctrl-C
@@ -32,7 +32,10 @@ test-system: $(VENV)/.ready    ## Airflow's web UI and its scheduler, as make ui
 	$(BIN)/python -m pytest tests/system
 
 bench: $(VENV)/.ready    ## every figure of the documents, beside an alternative
-	@for benchmark in emulator_speed emulator_memory seqs_memory call_cpu recall_speed fleet_pace against_others; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in emulator_speed emulator_memory seqs_memory cutoff_reads call_cpu recall_speed fleet_pace against_others; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+
+scale: $(VENV)/.ready    ## retention of 10,000 groups with 2,000,000 messages in real Airflow: minutes
+	$(BIN)/python benchmarks/retention_scale.py
 
 lint: $(VENV)/.ready    ## ruff
 	$(BIN)/ruff check .

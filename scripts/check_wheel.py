@@ -37,7 +37,8 @@ print(json.dumps({
 
 def main(wheel: Path) -> int:
     held = zipfile.ZipFile(wheel).namelist()
-    lacking = {f"{PACKAGE}/py.typed", f"{PACKAGE}/example_dags/example_tencentim_on_demand.py"} - set(held)
+    examples = {f"{PACKAGE}/example_dags/{path.name}" for path in (ROOT / "example_dags").glob("example_*.py")}
+    lacking = {f"{PACKAGE}/py.typed", *examples} - set(held)
     stray = [name for name in held if not name.startswith((f"{PACKAGE}/", f"{PACKAGE}-"))]
     if lacking or stray:
         print(f"{wheel.name} lacks {lacking or 'nothing'} and should not hold {stray or 'anything else'}")

@@ -1,24 +1,31 @@
-"""The main job, watched: real Airflow recalls, clears and overwrites the messages of an emulated app over HTTP.
+"""Retention watched: real Airflow plans, archives and clears what is too old in an emulated app, two nights in a row.
 
 Needs no account anywhere. Everything it makes is in the folder ``.demo`` of the checkout, and gone at the end.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".demo"
 LOG = HOME / "airflow.log"
-EXAMPLE = "example_tencentim_on_demand"
+FOLDER = HOME / "retention"
+EXAMPLE = "example_tencentim_retention_nightly"
+CONF = {"groups": "@TGS#*", "older_than": "P60D", "action": "clear", "folder": f"file://{FOLDER}"}
+# What clear reaches: an AVChatRoom stores no history, and a Community's cannot be cleared.
+CLEARED_TYPES = ("Public", "Private", "ChatRoom")
+
+Groups = dict[str, dict[str, Any]]
 
 # Airflow reads its configuration when it is imported: below, in the functions.
 os.environ |= {
@@ -37,162 +44,177 @@ def main() -> int:
     shutil.copy(ROOT / "example_dags" / f"{EXAMPLE}.py", HOME / "dags")
     try:
         with TencentIMEmulator(port=0) as emulator:
-            emulator.generate(8, 60, seed=7)
+            emulator.generate(16, 150, seed=7)
             os.environ["AIRFLOW_CONN_TENCENTIM_DEFAULT"] = emulator.connection_uri
             say(f"An app of Tencent Cloud Chat is emulated at {emulator.url}.")
             say("Airflow gets a database of its own (SQLite) …")
             with quiet():
                 subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
-            done = show_and_run(emulator)
+            wrong = show_and_run(emulator)
     except BaseException:
         if LOG.exists():
             print(LOG.read_text()[-4000:], file=sys.stderr)
         raise
     finally:
         shutil.rmtree(HOME, ignore_errors=True)
-    say("\nNothing is left running, and nothing but the environment is left behind.")
-    return 0 if done else 1
+    say(
+        "\nCHECKED against the app, message by message: "
+        + ("; ".join(wrong) or "exactly what was too old, and no other")
+    )
+    say("Nothing is left running, and nothing but the environment is left behind.")
+    return 1 if wrong else 0
 
 
-def show_and_run(emulator: Any) -> bool:
-    """Run the example as a dry run and for real, with the state of the app around it; tell whether it did its job."""
-    conf = choose_messages(emulator.state())
+def show_and_run(emulator: Any) -> list[str]:
+    """Run the example as a dry run and for two nights, with the state of the app around it; return what is wrong."""
     before = emulator.state()
     say("\nBEFORE")
-    show_app(before)
+    show_app(before["groups"])
 
-    say(f"\nTHE DRY RUN of {EXAMPLE}: reads only")
-    show_tasks(run_example(conf | {"dry_run": True}))
-    unchanged = emulator.state() == before
-    say(f"  the app is {'unchanged' if unchanged else 'CHANGED, which must not be'}; calls: {calls(emulator)}")
-
-    emulator.reset(keep_groups=True)
-    say(f"\nTHE RUN of {EXAMPLE}")
-    show_tasks(run_example(conf | {"dry_run": False}))
+    say(f"\nTHE DRY RUN of {EXAMPLE} (groups {CONF['groups']}, older than {CONF['older_than']}): it only reads")
+    show_plan(run_example(CONF | {"dry_run": True}))
     say(f"  calls: {calls(emulator)}")
+    wrong = [] if emulator.state() == before else ["the dry run changed the app"]
+
+    nights = []
+    for name in ("THE RUN", "THE NEXT NIGHT: what was done is remembered"):
+        emulator.reset(keep_groups=True)
+        say(f"\n{name}")
+        nights.append(run_example(CONF | {"dry_run": False}))
+        show_run(nights[-1], emulator)
 
     say("\nAFTER")
-    show_app(emulator.state())
-    return unchanged and is_as_asked(before, emulator.state(), conf)
+    show_app(emulator.state()["groups"])
+    return wrong + find_faults(before, emulator.state(), nights)
 
 
-def choose_messages(state: dict[str, Any]) -> dict[str, Any]:
-    """Ask for what works and for what cannot: messages that do not exist, and a clear that the group's type forbids."""
-    rooms = {kind: find_group(state, kind) for kind in ("Public", "Private", "ChatRoom", "Community")}
-    conversation = next(one for one in state["c2c"] if one["messages"])
-    letter = next(one for one in conversation["messages"] if one["state"] == "normal")
-    overwritten = next(
-        one["MsgSeq"] for one in rooms["ChatRoom"]["messages"] if one["state"] == "normal" and not one["system"]
-    )
-    return {
-        "recalls": [
-            {"group_id": rooms["Private"]["GroupId"], "msg_seqs": plain_seqs(rooms["Private"])[:25]},
-            {"group_id": rooms["Public"]["GroupId"], "msg_seqs": [*plain_seqs(rooms["Public"])[:22], 901, 902, 903]},
-        ],
-        "clears": [
-            {"group_id": rooms["ChatRoom"]["GroupId"], "msg_seq": 30},
-            {"group_id": rooms["Community"]["GroupId"], "msg_seq": 30},
-        ],
-        "group_overwrites": [
-            {
-                "group_id": rooms["ChatRoom"]["GroupId"],
-                "msg_seq": overwritten,
-                "msg_body": "removed by policy 已按规定删除",
-            }
-        ],
-        "c2c_overwrites": [
-            {
-                "from_account": letter["From_Account"],
-                "to_account": letter["To_Account"],
-                "msg_key": letter["MsgKey"],
-                "msg_body": "removed by policy",
-            }
-        ],
-    }
-
-
-def run_example(conf: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Run the DAG with ``dag.test()``, as ``airflow dags test`` does; return task, state and result of each."""
+def run_example(conf: dict[str, Any]) -> dict[str, Any]:
+    """Run the DAG with ``dag.test()``, as ``airflow dags test`` does; return the result of its task."""
     with quiet():
         from airflow.dag_processing.dagbag import DagBag
 
         dag = DagBag(dag_folder=HOME / "dags").get_dag(EXAMPLE)
-        reasons: dict[tuple[str, int], str] = {}
-        for task in dag.tasks:
-            if mapped := getattr(task, "partial_kwargs", None):
-                mapped["on_failure_callback"] = [
-                    lambda context: reasons.update({key_of(context["ti"]): str(context["exception"])})
-                ]
-        dag_run = dag.test(run_conf=conf)
-        rows = []
-        for ti in sorted(dag_run.get_task_instances(), key=key_of):
-            if dag.get_task(ti.task_id).operator_name == "@task":
-                continue
-            result = ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index) or "nothing to do"
-            name = f"{ti.task_id} {ti.rendered_map_index or ''}"
-            rows.append((name, str(ti.state), reasons.get(key_of(ti)) or short(result)))
-    return rows
+        (ti,) = dag.test(run_conf=conf).get_task_instances()
+        result = ti.xcom_pull(task_ids=ti.task_id)
+    if ti.state != "success":
+        raise RuntimeError(f"the task is {ti.state}: {result}")
+    return result
 
 
-def is_as_asked(before: dict[str, Any], after: dict[str, Any], conf: dict[str, Any]) -> bool:
-    """Compare the app with what was asked for, message by message."""
-    asked = {row["group_id"]: set(row["msg_seqs"]) for row in conf["recalls"]}
-    overwritten = {(row["group_id"], row["msg_seq"]) for row in conf["group_overwrites"]}
-    for group_id, group in after["groups"].items():
-        for old, new in zip(before["groups"][group_id]["messages"], group["messages"], strict=True):
-            recalled = new["state"] == "recalled" and old["state"] != "recalled"
-            if recalled != (new["MsgSeq"] in asked.get(group_id, ())):
-                return False
-            if new["modified"] != ((group_id, new["MsgSeq"]) in overwritten):
-                return False
-    cleared = {group_id: group["cleared_through"] for group_id, group in after["groups"].items()}
-    possible, forbidden = (row["group_id"] for row in conf["clears"])
-    letters = sum(message["modified"] for one in after["c2c"] for message in one["messages"])
-    return cleared[possible] == 30 and cleared[forbidden] == 0 and letters == 1
+# --- is it as it should be?
 
 
-def find_group(state: dict[str, Any], kind: str) -> dict[str, Any]:
-    return next(group for group in state["groups"].values() if group["Type"] == kind)
+def find_faults(before: dict[str, Any], after: dict[str, Any], nights: list[dict[str, Any]]) -> list[str]:
+    """Compare app, archive and reports with what the cut-off means; return what is wrong."""
+    wrong = []
+    cut_offs = [header_of(night)["cut_off"] for night in nights]
+    last = datetime.fromisoformat(cut_offs[-1]).timestamp()
+    expected = json.loads(json.dumps(before))
+    kept = {}
+    for group in expected["groups"].values():
+        if group["Type"] not in CLEARED_TYPES:
+            continue
+        older = [one["MsgSeq"] for one in group["messages"] if one["MsgTimeStamp"] < last]
+        group["cleared_through"] = max([group["cleared_through"], *older])
+        for one in group["messages"]:
+            one["cleared"] = one["MsgSeq"] <= group["cleared_through"]
+            if one["MsgTimeStamp"] < last and one["state"] == "normal":
+                kept[group["GroupId"], one["MsgSeq"]] = one["MsgBody"]
+    if after != expected:
+        wrong.append("the app is not as it should be")
+    if archived() != kept:
+        wrong.append("the archive does not hold exactly what went")
+    for night in nights:
+        rows = [row for row in report_of(night) if "skipped" not in row]
+        for name in ("requested", "done", "already", "missing", "failed"):
+            if night[name] != sum(row[name] for row in rows):
+                wrong.append(f"the report's {name} does not add up")
+        if night["requested"] != night["done"]:
+            wrong.append("not everything was done")
+    # Between the two runs lie some seconds, in which a message can grow too old.
+    first = datetime.fromisoformat(cut_offs[0]).timestamp()
+    grown = {group for group, seq in kept if first <= time_of(before, group, seq) < last}
+    if nights[0]["groups"] == 0 or nights[1]["groups"] != len(grown):
+        wrong.append("the first night should have had something to do, and the second only what was new")
+    return wrong
 
 
-def plain_seqs(group: dict[str, Any]) -> list[int]:
-    return [one["MsgSeq"] for one in group["messages"] if one["state"] == "normal" and not one["system"]]
+def time_of(state: dict[str, Any], group: str, seq: int) -> int:
+    return next(one["MsgTimeStamp"] for one in state["groups"][group]["messages"] if one["MsgSeq"] == seq)
 
 
-def key_of(ti: Any) -> tuple[str, int]:
-    return ti.task_id, ti.map_index
+def archived() -> dict[tuple[str, int], Any]:
+    """Return the bodies of all messages in the archive, read as the hourly files of the service are."""
+    from airflow_provider_tencentim.client.history_file import read_history_file
+
+    files = (FOLDER / "archive").rglob("*.gz")
+    messages = (message for path in files for _, message in read_history_file(path))
+    return {(one["GroupId"], one["MsgSeq"]): one["MsgBody"] for one in messages}
+
+
+def header_of(night: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(Path(local(night["report"]), "summary.json").read_text(encoding="utf-8"))
+
+
+def report_of(night: dict[str, Any]) -> list[dict[str, Any]]:
+    return lines_of(night["report"], "report-*.jsonl")
+
+
+def lines_of(folder: str, pattern: str) -> list[dict[str, Any]]:
+    parts = sorted(Path(local(folder)).glob(pattern))
+    return [json.loads(line) for part in parts for line in part.read_text(encoding="utf-8").splitlines()]
+
+
+def local(path: str) -> str:
+    return path.removeprefix("file://")
+
+
+# --- tables
+
+
+def show_app(groups: Groups) -> None:
+    show("group", "type", "messages", "oldest", "newest", "hidden")
+    for group in groups.values():
+        messages = group["messages"]
+        ends = [day(messages[0]), day(messages[-1])] if messages else ["", ""]
+        show(group["GroupId"], group["Type"], len(messages), *ends, sum(one["cleared"] for one in messages))
+
+
+def show_plan(planned: dict[str, Any]) -> None:
+    say(f"  older than {planned['cut_off']}: to {planned['action']}")
+    rows = {"groups": planned["groups"], "MsgSeqs in them": planned["messages"]}
+    rows |= {f"left alone: {reason}": number for reason, number in planned["skipped"].items()}
+    for name, number in rows.items():
+        say(f"  {name:<34}{number:>12,}")
+    say("  A clear counts MsgSeqs, as does its report: where the oldest part of a history is gone, far more than")
+    say("  there are messages. The archive counts messages.")
+
+
+def show_run(night: dict[str, Any], emulator: Any) -> None:
+    rows = report_of(night)
+    held = {file["file"]: file["messages"] for file in lines_of(night["archive"], "manifest-*.jsonl")}
+    show("group", "action", "requested", "done", "already", "missing", "failed", "archived", "in")
+    for row in rows:
+        counts = (row[name] for name in ("requested", "done", "already", "missing", "failed"))
+        files = row.get("archive", [])
+        show(row["group"], row["action"], *counts, sum(held[file] for file in files), " ".join(files) or "none")
+    totals = (night[name] for name in ("requested", "done", "already", "missing", "failed"))
+    show(f"{night['groups']} groups", "", *totals, sum(held.values()))
+    say(f"  left alone: {', '.join(f'{number} {reason}' for reason, number in night['skipped'].items())}")
+    say(f"  calls: {calls(emulator)}")
+
+
+def show(group: object, kind: object, *columns: object) -> None:
+    cells = (f"{column:,}" if isinstance(column, int) else str(column) for column in columns)
+    say(f"  {group!s:<22}{kind!s:<12}" + "".join(f"{cell:>13}" for cell in cells))
+
+
+def day(message: dict[str, Any]) -> str:
+    return datetime.fromtimestamp(message["MsgTimeStamp"], UTC).date().isoformat()
 
 
 def calls(emulator: Any) -> str:
     return ", ".join(f"{number} {command.split('/')[1]}" for command, number in emulator.stats()["calls"].items())
-
-
-def short(result: Any) -> str:
-    if not isinstance(result, dict):
-        return str(result)
-    return ", ".join(f"{name}={value}" for name, value in result.items() if not name.startswith("first_"))
-
-
-def show_app(state: dict[str, Any]) -> None:
-    say(line("group", "type", "messages", "MsgSeqs", "recalled", "expired", "overwritten", "cleared through"))
-    for group in state["groups"].values():
-        messages = group["messages"]
-        states = Counter(message["state"] for message in messages)
-        overwritten = sum(message["modified"] for message in messages)
-        seqs = f"{messages[0]['MsgSeq']}-{messages[-1]['MsgSeq']}" if messages else "none"
-        counts = states["recalled"], states["expired"], overwritten, group["cleared_through"]
-        say(line(group["GroupId"], group["Type"], len(messages), seqs, *counts))
-    letters = [message for one in state["c2c"] for message in one["messages"]]
-    say(f"  one-to-one: {len(letters)} messages, {sum(one['modified'] for one in letters)} overwritten")
-
-
-def line(group: str, kind: str, *columns: object) -> str:
-    return f"  {group:<22}{kind:<12}" + "".join(f"{column!s:>17}" for column in columns)
-
-
-def show_tasks(rows: list[tuple[str, str, str]]) -> None:
-    for name, state, result in rows:
-        say(f"  {state:<9}{name}\n           {result}")
 
 
 def say(text: str) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from retention_runs import DAY, cleared_through, fill, overwritten, recalled, writes
 
 EXAMPLES = sorted(path.stem for path in (Path(__file__).parents[2] / "example_dags").glob("example_*.py"))
 READING = {
@@ -13,7 +17,28 @@ READING = {
     "group_open_http_svc/group_msg_get_simple",
 }
 # Params without which an example cannot be triggered.
-REQUIRED = {"example_tencentim_form": {"group_id": "room", "msg_seqs": "2-3"}}
+REQUIRED = {
+    "example_tencentim_form": {"group_id": "room", "msg_seqs": "2-3"},
+    "example_tencentim_retention_on_demand": {"groups": ["room"], "older_than_days": 30},
+}
+NIGHTLY = "example_tencentim_retention_nightly"
+APPROVAL = "example_tencentim_retention_approval"
+ON_DEMAND = "example_tencentim_retention_on_demand"
+
+
+def can_ask() -> bool:
+    """Tell whether this Airflow can ask a person."""
+    try:
+        import airflow.providers.standard.operators.hitl  # noqa: F401
+    except Exception:  # an ImportError, or Airflow's own for a feature that its version lacks
+        return False
+    return True
+
+
+# Without an answer a run waits for ever, and Airflow takes the signal away by which pytest would end it.
+patience = pytest.mark.timeout(100, method="thread")
+asks = pytest.mark.skipif(not can_ask(), reason="Airflow asks nobody before 3.1")
+asks_not = pytest.mark.skipif(can_ask(), reason="for Airflow before 3.1, which asks nobody")
 
 
 @pytest.fixture
@@ -38,9 +63,12 @@ def test_an_example_ships_paused_and_dry(load_example, name):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_run_as_it_is_writes_nothing(emulator, load_example, run_dag, name):
-    emulator.add_group("room", messages=5)
-    run = run_dag(load_example(name), conf=REQUIRED.get(name))
+def test_an_example_run_as_it_is_writes_nothing(emulator, load_example, run_dag, name, tmp_path):
+    fill(emulator, "room")
+    dag, conf = load_example(name), REQUIRED.get(name, {})
+    if "folder" in dag.params:
+        conf = conf | {"folder": f"file://{tmp_path}"}
+    run = run_dag(dag, conf=conf)
     assert run.state == "success"
     assert set(emulator.stats()["calls"]) <= READING
 
@@ -137,4 +165,244 @@ def test_on_demand_refuses_a_misspelt_row_before_it_runs(emulator, load_example,
             load_example("example_tencentim_on_demand"),
             conf={"recalls": [{"group_ids": "one", "msg_seqs": "1"}], "dry_run": False},
         )
+    assert emulator.stats()["calls"] == {}
+
+
+# --- retention
+
+
+@pytest.fixture
+def rooms(emulator):
+    """Two groups that the policy means, with three older messages each of five, and two that it does not."""
+    for group in ("support-1", "support-2", "sales-1"):
+        fill(emulator, group)
+    fill(emulator, "support-new", ages=(20, 10))
+
+
+@pytest.fixture
+def policy(tmp_path):
+    return {"groups": "support-*", "older_than": "P30D", "dry_run": False, "folder": f"file://{tmp_path}"}
+
+
+def reach(emulator):
+    return {group: cleared_through(emulator, group) for group in ("support-1", "support-2", "sales-1", "support-new")}
+
+
+UNTOUCHED = {"support-1": 0, "support-2": 0, "sales-1": 0, "support-new": 0}
+CLEARED = UNTOUCHED | {"support-1": 3, "support-2": 3}
+
+
+def test_the_nightly_retention_only_looks_until_it_is_told_otherwise(emulator, load_example, run_dag, rooms, policy):
+    run = run_dag(load_example(NIGHTLY), conf=policy | {"dry_run": True})
+
+    assert run.state == "success"
+    assert (run.results["retention"]["dry_run"], run.results["retention"]["messages"]) == (True, 6)
+    assert writes(emulator) == {}
+
+
+def test_the_nightly_retention_clears_the_older_messages_and_then_only_new_ones(
+    emulator, load_example, run_dag, rooms, policy, tmp_path
+):
+    dag = load_example(NIGHTLY)
+
+    first = run_dag(dag, conf=policy)
+    assert reach(emulator) == CLEARED
+    second = run_dag(dag, conf=policy)
+    emulator.add_group_message("support-new", {"MsgBody": "late", "MsgTimeStamp": int(time.time()) - DAY})
+    third = run_dag(dag, conf=policy | {"older_than": "P15D"})
+
+    assert {run.state for run in (first, second, third)} == {"success"}
+    results = [run.results["retention"] for run in (first, second, third)]
+    assert [(one["groups"], one["requested"], one["done"]) for one in results] == [(2, 6, 6), (0, 0, 0), (3, 3, 3)]
+    assert reach(emulator) == CLEARED | {"support-1": 4, "support-2": 4, "support-new": 1}
+    assert len(list((tmp_path / "archive").rglob("*.gz"))) == 5
+    assert len(list((tmp_path / "reports").glob("*/summary.json"))) == 3
+
+
+def test_the_nightly_retention_recalls_when_it_is_told_to(emulator, load_example, run_dag, rooms, policy):
+    run = run_dag(load_example(NIGHTLY), conf=policy | {"action": "recall"})
+
+    assert run.state == "success"
+    assert [recalled(emulator, group) for group in CLEARED] == [{1, 2, 3}, {1, 2, 3}, set(), set()]
+    assert reach(emulator) == UNTOUCHED
+
+
+@pytest.mark.parametrize("name", [NIGHTLY, APPROVAL])
+@pytest.mark.parametrize("wrong", [{"groups": ""}, {"older_than": ""}, {"action": "redact"}, {"folder": ""}])
+def test_retention_takes_no_param_that_came_to_nothing(emulator, load_example, run_dag, policy, name, wrong):
+    with pytest.raises(Exception, match=next(iter(wrong))):
+        run_dag(load_example(name), conf=policy | wrong)
+    assert emulator.stats()["calls"] == {}
+
+
+@contextmanager
+def answering(dag, option, first=lambda: None):
+    """Answer as the button of Airflow's page does, once the run waits for it; yields the words of the question."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.trigger import handle_event_submit
+    from airflow.sdk import timezone
+    from airflow.triggers.base import TriggerEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    asked, done = [], threading.Event()
+
+    def watch():
+        wanted = select(TaskInstance).where(TaskInstance.dag_id == dag.dag_id, TaskInstance.state == "awaiting_input")
+        while not asked and not done.wait(0.2):
+            with create_session() as session:
+                if (waiting := session.scalars(wanted).first()) is None:
+                    continue
+                first()
+                question = session.get(HITLDetail, waiting.id)
+                question.responded_by = {"id": "ann", "name": "ann"}
+                question.responded_at = timezone.utcnow()
+                question.chosen_options = [option]
+                answer = TriggerEvent(question.as_resume_event_payload())
+                handle_event_submit(answer, task_instance=waiting, session=session)
+                asked.append((question.body, question.defaults))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        done.set()
+        thread.join()
+
+
+@asks
+@patience
+def test_the_approval_applies_the_plan_that_was_approved_and_nothing_that_came_later(
+    emulator, load_example, run_dag, rooms, policy
+):
+    def import_an_old_message():
+        fill(emulator, "support-3")
+
+    dag = load_example(APPROVAL)
+    with answering(dag, "Approve", first=import_an_old_message) as asked:
+        run = run_dag(dag, conf=policy)
+
+    assert run.state == "success"
+    planned, applied = run.results["plan"], run.results["apply"]
+    assert reach(emulator) == CLEARED
+    assert cleared_through(emulator, "support-3") == 0
+    assert (applied["digest"], applied["requested"], applied["done"]) == (planned["digest"], 6, 6)
+    ((body, defaults),) = asked
+    assert defaults == ["Reject"]
+    assert body.splitlines() == [
+        "| | |",
+        "|---|---|",
+        "| Action | clear |",
+        f"| Older than | {planned['cut_off']} |",
+        "| Groups | 2 of 4 listed |",
+        "| Messages | 6 at most |",
+        "| Left alone: nothing_older | 1 |",
+        f"| Plan | `{planned['plan']}` |",
+        f"| Digest | `{planned['digest']}` |",
+        "",
+        "This cannot be undone.",
+    ]
+
+
+@asks
+@patience
+def test_the_approval_touches_nothing_when_somebody_says_no(emulator, load_example, run_dag, rooms, policy):
+    dag = load_example(APPROVAL)
+
+    with answering(dag, "Reject"):
+        run = run_dag(dag, conf=policy)
+
+    assert run.tasks == {"plan": "success", "is_meant": "success", "approve": "success", "apply": "skipped"}
+    assert writes(emulator) == {}
+
+
+@asks
+@patience
+def test_the_approval_refuses_a_plan_that_was_changed_while_somebody_looked_at_it(
+    emulator, load_example, run_dag, rooms, policy, tmp_path
+):
+    def change_the_plan():
+        for rows in (tmp_path / "plans").rglob("rows-*.jsonl"):
+            rows.write_bytes(rows.read_bytes().replace(b'"through":3', b'"through":5'))
+
+    dag = load_example(APPROVAL)
+    with answering(dag, "Approve", first=change_the_plan):
+        run = run_dag(dag, conf=policy)
+
+    assert run.tasks["apply"] == "failed"
+    assert "changed" in str(run.errors["apply"])
+    assert writes(emulator) == {}
+
+
+@asks_not
+def test_nothing_is_applied_where_nobody_can_be_asked(emulator, load_example, run_dag, rooms, policy):
+    run = run_dag(load_example(APPROVAL), conf=policy)
+
+    assert (run.tasks["approve"], run.tasks["apply"]) == ("failed", "upstream_failed")
+    assert "3.1" in str(run.errors["approve"])
+    assert writes(emulator) == {}
+
+
+def test_the_approval_asks_for_nothing_when_there_is_nothing_to_do(emulator, load_example, run_dag, rooms, policy):
+    run = run_dag(load_example(APPROVAL), conf=policy | {"groups": "support-new"})
+
+    assert run.tasks == {"plan": "success", "is_meant": "success", "approve": "skipped", "apply": "skipped"}
+
+
+FORM = {"groups": ["support-*"], "exclude": ["support-2"], "older_than_days": 30, "dry_run": False, "confirmed": True}
+
+
+@pytest.mark.parametrize(
+    ("action", "gone", "changed"),
+    [
+        ("recall", {1, 2, 3}, set()),
+        ("clear", set(), set()),
+        ("redact", set(), {1, 2, 3}),
+        ("redact_and_recall", {1, 2, 3}, {1, 2, 3}),
+    ],
+)
+def test_the_retention_form_does_the_action_that_was_chosen(
+    emulator, load_example, run_dag, rooms, action, gone, changed
+):
+    run = run_dag(load_example(ON_DEMAND), conf=FORM | {"action": action, "replacement": "[gone]"})
+
+    assert run.state == "success"
+    assert run.results["retention"]["done"] == 3
+    assert (recalled(emulator, "support-1"), overwritten(emulator, "support-1")) == (gone, changed)
+    assert reach(emulator) == UNTOUCHED | ({"support-1": 3} if action == "clear" else {})
+    for group in ("support-2", "sales-1", "support-new"):
+        assert not recalled(emulator, group) | overwritten(emulator, group)
+
+
+def test_the_retention_form_takes_a_moment_too(emulator, load_example, run_dag, rooms):
+    before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 50 * DAY))
+
+    run = run_dag(load_example(ON_DEMAND), conf=FORM | {"older_than_days": None, "before": before})
+
+    assert run.state == "success"
+    assert recalled(emulator, "support-1") == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"confirmed": False}, "confirmation"),
+        ({"older_than_days": None}, "one of before, older_than"),
+        ({"before": "2026-01-01T00:00:00Z"}, "exclude each other"),
+        ({"max_messages": 2}, "max_messages is 2"),
+    ],
+)
+def test_the_retention_form_refuses_before_anything_is_touched(emulator, load_example, run_dag, rooms, wrong, said):
+    run = run_dag(load_example(ON_DEMAND), conf=FORM | wrong)
+
+    assert run.state == "failed"
+    assert said in " ".join(map(str, run.errors.values()))
+    assert writes(emulator) == {}
+
+
+def test_the_retention_form_takes_no_empty_list_of_groups(emulator, load_example, run_dag):
+    with pytest.raises(Exception, match="groups"):
+        run_dag(load_example(ON_DEMAND), conf=FORM | {"groups": []})
     assert emulator.stats()["calls"] == {}
