@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 VENV2  := .venv-airflow2
 BIN    := $(VENV)/bin
-UV_VERSION := 0.13.8
+# Of every file that is installed the hash is known, of what builds packages that come as source only, too.
+HASHES := --require-hashes --require-build-hashes --build-constraints requirements/build.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale lint types wheel check-wheel lock clean
@@ -51,21 +52,21 @@ wheel: $(VENV)/.ready    ## build the wheel into dist/
 check-wheel: wheel    ## install the wheel alone beside a stock Airflow, and see Airflow know it
 	$(BIN)/python scripts/check_wheel.py dist/*.whl
 
-lock: $(VENV)/.ready    ## pin the environments anew
+lock: $(VENV)/.ready    ## pin what is new in pyproject.toml, with hashes
 	scripts/lock.sh $(BIN)/uv
 
 clean:          ## remove all that was made here
 	rm -rf $(VENV) $(VENV2) dist .demo .ui .pytest_cache .mypy_cache .ruff_cache
 
-$(VENV)/.ready: requirements/airflow-3.3.txt pyproject.toml
+$(VENV)/.ready: requirements/airflow-3.3.txt requirements/uv.txt requirements/build.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $<
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python $(HASHES) $<
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV2)/.ready: requirements/airflow-2.11.txt pyproject.toml $(VENV)/.ready
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV2)
-	$(BIN)/uv pip sync --quiet --python $(VENV2)/bin/python --require-hashes $<
+	$(BIN)/uv pip sync --quiet --python $(VENV2)/bin/python $(HASHES) $<
 	$(BIN)/uv pip install --quiet --python $(VENV2)/bin/python --no-deps --no-build-isolation --editable .
 	touch $@

@@ -1,4 +1,4 @@
-"""Installs the wheel, and nothing else of ours, beside a stock Airflow, and asks Airflow what it knows of it."""
+"""Installs the wheel, and with it a stock Airflow and nothing else of ours, and asks Airflow what it knows of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from clean_environment import install_alone
+
 PACKAGE = "airflow_provider_tencentim"
 
 # Runs in the clean environment, from an empty folder: nothing of the checkout can help.
@@ -45,16 +46,7 @@ def main(wheel: Path) -> int:
         return 1
 
     with tempfile.TemporaryDirectory() as folder:
-        uv, python = Path(sys.executable).with_name("uv"), Path(folder, "venv", "bin", "python")
-        run(uv, "venv", "--quiet", "--python", sys.executable, Path(folder, "venv"))
-        # The same releases as the tests use, as constraints: what the wheel needs is its own business to say.
-        pins = Path(folder, "pins.txt")
-        text = (ROOT / "requirements" / "airflow-3.3.txt").read_text()
-        pins.write_text("\n".join(line.split(" \\")[0] for line in text.splitlines() if "==" in line))
-        run(
-            uv, "pip", "install", "--quiet", "--python", python, "--constraint", pins, "apache-airflow", wheel.resolve()
-        )
-        run(uv, "pip", "check", "--python", python)
+        python = install_alone(Path(sys.executable).with_name("uv"), sys.executable, wheel, Path(folder))
         environment = os.environ | {"AIRFLOW_HOME": folder}
         answer = subprocess.run(
             [python, "-W", "ignore", "-c", QUESTIONS],
@@ -67,10 +59,6 @@ def main(wheel: Path) -> int:
     known = json.loads(answer.stdout.splitlines()[-1])
     print(f"{wheel.name}: {len(held)} files; beside a stock Airflow it says {known}")
     return 0 if known["provider"] and known["hook"].endswith("TencentIMHook") and known["examples"] else 1
-
-
-def run(*command: object) -> None:
-    subprocess.run([str(part) for part in command], check=True)
 
 
 if __name__ == "__main__":

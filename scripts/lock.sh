@@ -1,13 +1,23 @@
 #!/usr/bin/env bash
-# Pins the two test environments, with hashes. Airflow's own constraints are not reachable everywhere, so
-# dates stand in for them: an older Airflow works with what there was when it came out.
+# Pins all that is ever installed here, with hashes: the two test environments, uv itself, what builds the packages that
+# come as source only, and the tools of a release. Pins that still fit stay as they are; delete a file to have it all
+# anew. Airflow's own constraints are not reachable everywhere, so dates stand in for them: an older Airflow works with
+# what there was when it came out.
 set -eu
 uv=$1
-compile() {
-    echo "apache-airflow==$1" | "$uv" pip compile pyproject.toml - --quiet --extra dev --extra emulator --extra redis \
-        --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "${@:3}" -o "$2"
+pin() {
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        --require-build-hashes --build-constraints requirements/build.txt "${@:2}" -o "$1"
 }
-compile 3.3.2 requirements/airflow-3.3.txt
-compile 2.11.2 requirements/airflow-2.11.txt --exclude-newer 2026-03-20 \
+airflow() {
+    echo "apache-airflow==$2" | pin "$1" pyproject.toml - --extra dev --extra emulator --extra redis "${@:3}"
+}
+touch requirements/build.txt
+echo setuptools | pin requirements/build.txt -
+airflow requirements/airflow-3.3.txt 3.3.2
+airflow requirements/airflow-2.11.txt 2.11.2 --exclude-newer 2026-03-20 \
     --exclude-newer-package apache-airflow-providers-common-compat=2026-11-15 \
+    --exclude-newer-package setuptools=2026-11-15 \
     --exclude-newer-package uv=2026-11-15 --exclude-newer-package ruff=2026-11-15
+echo uv | pin requirements/uv.txt - --constraints requirements/airflow-3.3.txt
+printf '%s\n' cyclonedx-bom pip-audit | pin requirements/release.txt -
