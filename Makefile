@@ -6,11 +6,14 @@ BIN    := $(VENV)/bin
 # Of every file that is installed the hash is known, of what builds packages that come as source only, too.
 HASHES := --require-hashes --require-build-hashes --build-constraints requirements/build.txt
 
+# What is built depends on the content of the files alone: this is the moment that hatchling writes into them unasked.
+wheel check-reproducible release: export SOURCE_DATE_EPOCH := 1580601600
+
 .DEFAULT_GOAL := help
-.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale lint types wheel check-wheel lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale lint types wheel check-wheel check-reproducible lock clean
 
 help:           ## this list
-	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 21
 
 venv: $(VENV)/.ready    ## the environment of all other targets: Airflow 3.3 and the tools, pinned
 
@@ -51,6 +54,9 @@ wheel: $(VENV)/.ready    ## build the wheel into dist/
 
 check-wheel: wheel    ## install the wheel alone beside a stock Airflow, and see Airflow know it
 	$(BIN)/python scripts/check_wheel.py dist/*.whl
+
+check-reproducible: $(VENV)/.ready    ## build in unlike places, and compare the bytes
+	$(BIN)/python scripts/check_reproducible.py
 
 lock: $(VENV)/.ready    ## pin what is new in pyproject.toml, with hashes
 	scripts/lock.sh $(BIN)/uv
