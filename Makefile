@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 VENV2  := .venv-airflow2
+VENV3  := .venv-release
 BIN    := $(VENV)/bin
 # Of every file that is installed the hash is known, of what builds packages that come as source only, too.
 HASHES := --require-hashes --require-build-hashes --build-constraints requirements/build.txt
@@ -10,7 +11,7 @@ HASHES := --require-hashes --require-build-hashes --build-constraints requiremen
 wheel check-reproducible release: export SOURCE_DATE_EPOCH := 1580601600
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale lint types wheel check-wheel check-reproducible lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale lint types wheel check-wheel check-reproducible release lock clean
 
 help:           ## this list
 	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 21
@@ -58,11 +59,17 @@ check-wheel: wheel    ## install the wheel alone beside a stock Airflow, and see
 check-reproducible: $(VENV)/.ready    ## build in unlike places, and compare the bytes
 	$(BIN)/python scripts/check_reproducible.py
 
+release: $(VENV)/.ready $(VENV3)/.ready    ## wheel, sdist, SBOM and checksums into dist/; uploads nothing
+	rm -rf dist
+	$(BIN)/hatchling build
+	$(VENV3)/bin/python scripts/sbom.py $(BIN)/uv dist/*.whl
+	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
 lock: $(VENV)/.ready    ## pin what is new in pyproject.toml, with hashes
 	scripts/lock.sh $(BIN)/uv
 
 clean:          ## remove all that was made here
-	rm -rf $(VENV) $(VENV2) dist .demo .ui .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV2) $(VENV3) dist .demo .ui .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.ready: requirements/airflow-3.3.txt requirements/uv.txt requirements/build.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
@@ -75,4 +82,9 @@ $(VENV2)/.ready: requirements/airflow-2.11.txt pyproject.toml $(VENV)/.ready
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV2)
 	$(BIN)/uv pip sync --quiet --python $(VENV2)/bin/python $(HASHES) $<
 	$(BIN)/uv pip install --quiet --python $(VENV2)/bin/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV3)/.ready: requirements/release.txt $(VENV)/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV3)
+	$(BIN)/uv pip sync --quiet --python $(VENV3)/bin/python $(HASHES) $<
 	touch $@
