@@ -11,7 +11,7 @@ HASHES := --require-hashes --require-build-hashes --build-constraints requiremen
 wheel check-reproducible release: export SOURCE_DATE_EPOCH := 1580601600
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale lint types wheel check-wheel check-reproducible release lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale lint types wheel check-wheel check-reproducible release audit lock clean
 
 help:           ## this list
 	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 21
@@ -64,6 +64,9 @@ release: $(VENV)/.ready $(VENV3)/.ready    ## wheel, sdist, SBOM and checksums i
 	$(BIN)/hatchling build
 	$(VENV3)/bin/python scripts/sbom.py $(BIN)/uv dist/*.whl
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
+audit: $(VENV)/.ready $(VENV2)/.ready $(VENV3)/.ready    ## what is pinned: withdrawn, forbidden, unlicensed, vulnerable? AUDIT=--strict
+	$(BIN)/python scripts/audit.py $(AUDIT)
 
 lock: $(VENV)/.ready    ## pin what is new in pyproject.toml, with hashes
 	scripts/lock.sh $(BIN)/uv
