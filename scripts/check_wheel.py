@@ -12,6 +12,7 @@ from pathlib import Path
 
 from clean_environment import install_alone
 
+ROOT = Path(__file__).parents[1]
 PACKAGE = "airflow_provider_tencentim"
 
 # Runs in the clean environment, from an empty folder: nothing of the checkout can help.
