@@ -186,8 +186,8 @@ def show_plan(planned: dict[str, Any]) -> None:
     rows |= {f"left alone: {reason}": number for reason, number in planned["skipped"].items()}
     for name, number in rows.items():
         say(f"  {name:<34}{number:>12,}")
-    say("  A clear counts MsgSeqs, as does its report: where the oldest part of a history is gone, far more than")
-    say("  there are messages. The archive counts messages.")
+    say("  A plan to clear counts MsgSeqs: where the oldest part of a history is gone, far more than there are")
+    say("  messages. With an archive, the report calls the others missing.")
 
 
 def show_run(night: dict[str, Any], emulator: Any) -> None:

@@ -67,8 +67,9 @@ def side_by_side(
     """Apply a function to items of any number and yield the results as they come.
 
     Items are taken no faster than results are. When the function or the items raise, nothing more is begun; the
-    results of what was begun besides are yielded, and then that is raised. When the caller stops taking results,
-    or is stopped from outside, nothing more is begun, and what was begun is waited for.
+    results of what was begun besides are yielded, and then that is raised; in order, only those of the items before
+    it are, so that no item is passed over. When the caller stops taking results, or is stopped from outside, nothing
+    more is begun, and what was begun is waited for.
 
     :param function: called in threads of its own.
     :param items: taken from one by one, in the caller's thread.
@@ -149,6 +150,8 @@ class _Run(Generic[Item, Result]):
                 future = self._queue.popleft()
                 if (error := future.exception()) is None:
                     yield future.result()
+                elif self._ordered:
+                    raise error
                 else:
                     self._fail(error)
             self._begin()

@@ -101,7 +101,7 @@ class _Work:
         match self._row.action:
             case "clear":
                 self._client.clear_group_msg(self._group, self._row.through)
-                self._outcome.done = self._outcome.requested
+                self._outcome.done = self._outcome.requested - self._outcome.missing
             case "recall":
                 self._recall(self._seqs)
             case "redact":
@@ -135,7 +135,10 @@ class _Work:
         except OSError as error:
             self._outcome.note(None, f"not touched, since its archive is not complete: {error}")
             return False
-        if self._row.ranges is not None:
+        if self._row.ranges is None:
+            # Of the MsgSeqs that were planned, it is known by now which ones are messages.
+            self._outcome.missing = self._row.messages - len(kept)
+        else:
             self._seqs = kept
         return True
 

@@ -70,6 +70,8 @@ class Ledger:
         :param row: of the plan.
         :param outcome: its count.
         """
+        if number > self.progress.next + 1:
+            raise RuntimeError(f"row {number} comes before row {self.progress.next + 1}, which would be passed over")
         failed = outcome.failed > 0 or outcome.error is not None
         if row.action is not None:
             self._books[0].add(outcome.to_dict(row), failed)
