@@ -11,6 +11,8 @@ from .history import PAGE, Page
 
 # A group of up to so many seqs is read whole when its times contradict its seqs.
 _SMALL = 2_000
+# A group of up to so many seqs may be all new although it is old.
+_SOON_SETTLED = 10_000
 # Up to so many seqs that lie between pages without messages are read; more are reported.
 _MOST_LEFT = 1_000
 
@@ -175,6 +177,8 @@ class _Search:
             return None
         if not self._reads and self._start is not None:
             return self._start
+        if self._seems_new():
+            return min(self._lower + PAGE, self._hi - 1)
         blank = [span for span in self._blank if self._lo < span[0] and span[1] < self._hi]
         # A history loses its oldest part: what shows nothing is taken for that at first, ...
         if above := self._unread(max([self._lo, *(high for _, high in blank)]) + 1, self._hi - 1):
@@ -184,6 +188,18 @@ class _Search:
         if below := self._unread(self._lo + 1, edge - 1):
             return self._aim(*below[0], max((self._lo + edge) / 2, 2 * edge - self._hi))
         return unread[-1][1] if _size(unread) <= _MOST_LEFT else None
+
+    def _seems_new(self) -> bool:
+        """Tell whether to look at the very first messages: two reads found none that is older.
+
+        In a large group a read more costs more than it saves.
+        """
+        return (
+            self._lo == self._lower
+            and self._reads == 2
+            and self._run == -2
+            and self._newest - self._lower <= _SOON_SETTLED
+        )
 
     def _aim(self, first: int, last: int, guess: float | None) -> int:
         """Return the end of a page in first..last with the guess, or else with the middle, in its middle."""
