@@ -20,7 +20,7 @@ from pyroaring import BitMap
 from .bulk import Spread, side_by_side
 from .caller import Caller, entries
 from .commands import COMMANDS
-from .errors import TencentIMCancelledError, TencentIMError, TencentIMPaceError, explain
+from .errors import TencentIMCancelledError, TencentIMError, TencentIMPaceError, explain, is_everywhere
 from .seqs import LAST_SEQ, windows
 
 log = logging.getLogger(__name__)
@@ -290,7 +290,8 @@ def _second_verdicts(looked_up: _LookedUp) -> Iterator[RecallResult]:
 
 def _second_verdict(seq: int, code: int, states: dict[int, _State] | TencentIMError) -> RecallResult:
     if isinstance(states, TencentIMError):
-        if not states.lasting:
+        # What every group would meet (a wrong key, a command that is not allowed) says nothing of this message.
+        if not states.lasting or is_everywhere(states):
             reason = f"the recall said {code} ({explain(code)}), and the history could not be read"
             return RecallResult(seq, "failed", states.code, reason)
         state = _State.ABSENT  # an AVChatRoom, say, has no history

@@ -11,7 +11,7 @@ from itertools import islice
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scripted_server import SDKAPPID, ScriptedServer, answer
+from scripted_server import SDKAPPID, ScriptedServer, answer, http
 
 from airflow_provider_tencentim.client import recall, transport
 from airflow_provider_tencentim.client.bulk import side_by_side
@@ -468,6 +468,35 @@ def test_while_the_history_cannot_be_read_nothing_is_called_missing(play):
     assert {seq: result.outcome for seq, result in results.items()} == {1: "failed", 2: "failed", 3: "recalled"}
     assert "10030" in results[1].reason
     assert "10032" in results[2].reason
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(answer(70009), id="the key was rotated"),
+        pytest.param(answer(60010), id="no longer an administrator"),
+        pytest.param(answer(10026), id="the command is forbidden"),
+        pytest.param(http("", "302 Found", Location="/elsewhere"), id="the host leads elsewhere"),
+    ],
+)
+def test_a_history_that_may_not_be_read_calls_nothing_missing(play, refusal):
+    class Closed(Room):
+        def history(self, request):
+            return refusal
+
+    client = play(Closed({1: 10030, 2: 10032, 3: 0}))
+
+    results = {result.msg_seq: result.outcome for result in client.group_msg_recall("room", [1, 2, 3])}
+
+    assert results == {1: "failed", 2: "failed", 3: "recalled"}
+
+
+def test_a_history_that_the_connection_does_not_allow_calls_nothing_missing(play):
+    client = play(Room({1: 10030, 2: 0}, {1: THERE}), allowed_commands=[RECALL])
+
+    results = {result.msg_seq: result.outcome for result in client.group_msg_recall("room", [1, 2])}
+
+    assert results == {1: "failed", 2: "recalled"}
 
 
 # --- when calls fail ---
