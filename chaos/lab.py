@@ -86,15 +86,21 @@ class Lab:
         orders: Callable[[], model.Orders],
         *,
         rotation: float = 0.5,
+        **weather_options: Any,
     ) -> None:
         """Let work be done in bad weather, and judge what came of it.
 
         :param work: puts things in place and returns what then runs, side by side.
         :param orders: returns what was ordered, and what was reported.
         :param rotation: how often the key is rotated in the middle.
+        :param weather_options: other arguments of the weather.
         """
         weather = Weather(
-            self.dice.randrange(2**32), self.service, [self._plain, self._tls], rotates=self.dice.random() < rotation
+            self.dice.randrange(2**32),
+            self.service,
+            [self._plain, self._tls],
+            rotates=self.dice.random() < rotation,
+            **weather_options,
         )
         self.service.assume(weather.readings)
         self._tell_airflow()

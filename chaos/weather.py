@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
 from airflow_provider_tencentim.client.errors import ERROR_CODES, Kind
@@ -89,9 +90,20 @@ class Weather:
     :param service: the emulator.
     :param proxies: before it.
     :param rotates: whether the app's key is rotated in the middle.
+    :param roughness: what share of the calls the emulator's rules strike, and half as many the proxies; None draws one.
+    :param outage_seconds: how long an outage lasts at most; five tries of a call take some 0.1 s in a hurry.
     """
 
-    def __init__(self, seed: int, service: Service, proxies: list[FaultProxy], *, rotates: bool) -> None:
+    def __init__(
+        self,
+        seed: int,
+        service: Service,
+        proxies: list[FaultProxy],
+        *,
+        rotates: bool,
+        roughness: float | None = None,
+        outage_seconds: float = 0.12,
+    ) -> None:
         self._dice = random.Random(seed)
         self._service = service
         self._proxies = proxies
@@ -99,7 +111,8 @@ class Weather:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._events, daemon=True)
         self.readings: Mapping[str, Any] = {name: self._dice.choice(given) for name, given in _READINGS.items()}
-        self._roughness = self._dice.choice((0.02, 0.05, 0.08, 0.12))
+        self._roughness = self._dice.choice((0.02, 0.05, 0.08, 0.12)) if roughness is None else roughness
+        self._outage_seconds = outage_seconds
 
     def begin(self) -> None:
         """Let it begin."""
@@ -124,15 +137,15 @@ class Weather:
 
     def _events(self) -> None:
         """What comes over all calls at once: outages, signatures that expire, a key that is rotated."""
-        events = ["outage", "outage", "expiry", "outage", "rotation" if self._rotates else "outage", "outage"]
-        for event in events:
+        rotation = self._dice.randrange(2, 6) if self._rotates else None
+        for number in count():
             if self._over.wait(self._dice.uniform(0.3, 1.5)):
                 return
-            if event == "outage":
-                with suppress(OSError):
-                    self._dice.choice(self._proxies).outage(self._dice.uniform(0.02, 0.12))
-            elif event == "expiry":
+            if number == rotation:
+                self._service.rotate_key()
+            elif number % 6 == 2:
                 self._service.expire_signatures()
                 self._service.count("signatures expired")
             else:
-                self._service.rotate_key()
+                with suppress(OSError):
+                    self._dice.choice(self._proxies).outage(self._dice.uniform(0.02, self._outage_seconds))
