@@ -11,7 +11,7 @@ HASHES := --require-hashes --require-build-hashes --build-constraints requiremen
 wheel check-reproducible release: export SOURCE_DATE_EPOCH := 1580601600
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale lint types wheel check-wheel check-reproducible release audit lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale chaos lint types wheel check-wheel check-reproducible release audit lock clean
 
 help:           ## this list
 	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 21
@@ -41,6 +41,9 @@ bench: $(VENV)/.ready    ## every figure of the documents, beside an alternative
 
 scale: $(VENV)/.ready    ## retention of 10,000 groups with 2,000,000 messages in real Airflow: minutes
 	$(BIN)/python benchmarks/retention_scale.py
+
+chaos: $(VENV)/.ready    ## 100,000 calls in bad weather, and nothing wrong at the end: ten minutes; SEED=1 repeats one
+	$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/.ready    ## ruff
 	$(BIN)/ruff check .

@@ -171,16 +171,18 @@ def main() -> None:
     seed, runs, out = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
     logging.disable(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
-        with Lab(seed, Path(folder)) as lab:
-            for number in range(runs):
-                lab.service.reset(empty=True)
-                own = Path(folder) / f"run-{number}"
-                own.mkdir()
-                run = DagRun(lab, number, own)
-                # Rougher than elsewhere: there are few calls, and some tasks are to fail until Airflow retries them.
-                lab.in_weather(run.prepare, run.orders, rotation=0, roughness=0.3, outage_seconds=0.6)
-            out.write_text(json.dumps(lab.tally.to_dict()))
+    with (
+        tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
+        Lab(seed, Path(folder)) as lab,
+    ):
+        for number in range(runs):
+            lab.service.reset(empty=True)
+            own = Path(folder) / f"run-{number}"
+            own.mkdir()
+            run = DagRun(lab, number, own)
+            # Rougher than elsewhere: there are few calls, and some tasks are to fail until Airflow retries them.
+            lab.in_weather(run.prepare, run.orders, rotation=0, roughness=0.3, outage_seconds=0.6)
+        out.write_text(json.dumps(lab.tally.to_dict()))
 
 
 if __name__ == "__main__":

@@ -108,7 +108,9 @@ class Caller:
             dice.shuffle(seqs)
             while seqs:
                 part = [seqs.pop() for _ in range(min(len(seqs), dice.randrange(1, 25)))]
-                yield lambda group=group, topic_id=topic_id, part=part: self._overwrite_and_recall(group, topic_id, part)
+                yield lambda group=group, topic_id=topic_id, part=part: self._overwrite_and_recall(
+                    group, topic_id, part
+                )
         yield lambda: self._clear(f"{name}-room", dice.randrange(1, _MESSAGES))
         yield lambda: self._clear(f"{name}-all", None)
         yield self._by_sender
@@ -248,7 +250,9 @@ class Caller:
         self.orders.sendings.append(Sending("destroy", doomed, ended.reported, ended.reason))
         account = f"{self._name}-new-{number}"
         self._send("account", account, lambda client: client.account_import(account), repeatable=True)
-        self._ask(lambda client: client.send_group_system_notification(f"{self._name}-shelf", "hello"), repeatable=False)
+        self._ask(
+            lambda client: client.send_group_system_notification(f"{self._name}-shelf", "hello"), repeatable=False
+        )
 
     # --- what reads
 
@@ -283,8 +287,10 @@ class Caller:
                 ["Imported", "NotImported"],
             ),
             "conversations": (
-                lambda client: f"{self._name}-bob"
-                in {one.get("To_Account") for one in client.iter_conversations(f"{self._name}-ann")},
+                lambda client: (
+                    f"{self._name}-bob"
+                    in {one.get("To_Account") for one in client.iter_conversations(f"{self._name}-ann")}
+                ),
                 True,
             ),
             "figures": (lambda client: client.getappinfo()["ErrorCode"], 0),

@@ -188,11 +188,13 @@ def main() -> None:
     """Run rounds until so many calls were made, and write the tally; ``python -m chaos`` calls it."""
     seed, calls, size, out = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     logging.disable(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
-        with Lab(seed, Path(folder)) as lab:
-            while lab.tally.calls < calls:
-                lab.round(size)
-            out.write_text(json.dumps(lab.tally.to_dict()))
+    with (
+        tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
+        Lab(seed, Path(folder)) as lab,
+    ):
+        while lab.tally.calls < calls:
+            lab.round(size)
+        out.write_text(json.dumps(lab.tally.to_dict()))
 
 
 if __name__ == "__main__":

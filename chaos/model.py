@@ -1,4 +1,4 @@
-"""What should have become of every message: worked out from a snapshot, from what was ordered and from what was reported.
+"""What should have become of every message, from a snapshot, from what was ordered and from what was reported.
 
 Written from the documents, with the standard library alone: nothing here is shared with the code that is judged.
 """
