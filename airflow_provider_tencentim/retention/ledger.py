@@ -73,6 +73,9 @@ class Ledger:
         if number > self.progress.next + 1:
             raise RuntimeError(f"row {number} comes before row {self.progress.next + 1}, which would be passed over")
         failed = outcome.failed > 0 or outcome.error is not None
+        if number > self.progress.next + 1:
+            # A stop or an error took the rows between, and those behind them were done: the next try does the former.
+            self.progress.failed.add(self.progress.next + 1, number - 1)
         if row.action is not None:
             self._books[0].add(outcome.to_dict(row), failed)
             for file in outcome.archived:
