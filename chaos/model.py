@@ -274,6 +274,8 @@ def _meant_in(there: Messages, policy: Mapping[str, Any], place: Any) -> list[Ke
     cut_off = datetime.fromisoformat(policy["before"]).timestamp()
     ordered = sorted(there, key=place)
     living = [key for key in ordered if not there[key]["gone"] and not there[key]["system"]]
+    if len(living) < policy.get("keep_last", 0):
+        return []  # all that is there stays, and so do the notices between
     kept = living[-policy["keep_last"] :] if policy.get("keep_last") else []
     end = place(kept[0]) if kept else None
     older = [key for key in ordered if there[key]["time"] < cut_off and (end is None or place(key) < end)]
