@@ -47,7 +47,6 @@ def emulator_rules() -> list[_Rule]:
 
 
 PROXY_WEIGHTS = {
-    "hang up before the request": 2.0,  # of the connections, which are far fewer than the calls
     "reset before commit": 3.0,
     "redirect": 0.03,  # fails for good: somebody has to look after the host
     "reset after commit": 3.0,
@@ -61,9 +60,9 @@ PROXY_WEIGHTS = {
     "no HTTP at all": 1.0,
     "no content, 204": 1.0,
     "one message left out of a recall's answer": 2.0,
-    "TLS: untrusted certificate": 8.0,
-    "TLS: broken off": 8.0,
 }
+# Of the connections, which are far fewer than the calls: so many times the roughness.
+CONNECTION_SHARES = {"hang up before the request": 0.3, "TLS: untrusted certificate": 1.5, "TLS: broken off": 1.5}
 
 # Where the documents leave open what the service does, a round draws one of the readings.
 _READINGS: dict[str, tuple[Any, ...]] = {
@@ -125,6 +124,7 @@ class Weather:
         unit = self._roughness / 2 / sum(PROXY_WEIGHTS.values())
         for proxy in self._proxies:
             proxy.shares = {name: unit * weight for name, weight in PROXY_WEIGHTS.items()}
+            proxy.shares |= {name: self._roughness * share for name, share in CONNECTION_SHARES.items()}
         self._thread.start()
 
     def end(self) -> None:
