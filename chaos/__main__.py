@@ -68,15 +68,17 @@ def run(seed: int, calls: int, labs: int, dags: int, size: int) -> Tally:
         orders = [["chaos.airflow_lab", dice.randrange(2**32), dags]]
         orders += [["chaos.lab", dice.randrange(2**32), -(-calls // labs), size] for _ in range(labs)]
         processes = [_start(folder / str(at), order) for at, order in enumerate(orders)]
-        for at, process in enumerate(processes):
-            code = process.wait()
-            own = folder / str(at)
-            if code != 0:
-                for other in processes:
-                    other.terminate()
-                log = (own / "log").read_text(errors="replace")
-                raise RuntimeError(f"{orders[at][0]} failed with {code}:\n{log[-6000:]}")
-            tally.merge(json.loads((own / "tally.json").read_text()))
+        try:
+            for at, process in enumerate(processes):
+                own = folder / str(at)
+                if (code := process.wait()) != 0:
+                    log = (own / "log").read_text(errors="replace")
+                    raise RuntimeError(f"{orders[at][0]} failed with {code}:\n{log[-6000:]}")
+                tally.merge(json.loads((own / "tally.json").read_text()))
+        finally:
+            for process in processes:
+                process.terminate()
+                process.wait()
     return tally
 
 
