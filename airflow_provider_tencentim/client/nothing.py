@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# How None and what has no items look once they are rendered to text.
-_NOTHING_IN_WORDS = frozenset({"", "None", "null", "[]", "{}", "()", "set()"})
+# How None and an empty list look once they are rendered to text.
+_NOTHING_IN_WORDS = frozenset({"", "None", "null", "[]"})
 
 
 def is_nothing(value: object) -> bool:

@@ -23,6 +23,8 @@ GROUP_TYPES = ("Public", "Private", "ChatRoom", "AVChatRoom", "Community")
 # What newer documents and the console call two of them.
 _NEWER_NAMES = {"Work": "Private", "Meeting": "ChatRoom"}
 _LONGEST_GLOB = 1024
+# How Python writes what has no items: no id, sender or expression looks so, and as one it would narrow nothing.
+_EMPTY_IN_WORDS = frozenset({"{}", "()", "set()"})
 _LIST_IN_TEXT = re.compile(r"\[\s*(?:'.*'|\".*\")\s*\]", re.DOTALL)
 _LONGEST_NAME = 64
 
@@ -149,7 +151,7 @@ def items(name: str, value: object) -> list[Any]:
     if len(value) == 0:
         raise ValueError(f"{name} was given and came to nothing (an empty list)")
     for position, item in enumerate(value, 1):
-        if is_nothing(item):
+        if is_nothing(item) or (isinstance(item, str) and item.strip() in _EMPTY_IN_WORDS):
             raise ValueError(f"{name}: item {position} came to nothing")
     return list(value)
 

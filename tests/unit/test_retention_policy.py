@@ -548,3 +548,11 @@ def test_a_policy_can_be_pickled():
 
     assert pickle.loads(pickle.dumps(policy)) == policy  # noqa: S301
     assert pickle.loads(pickle.dumps(policy)).for_group("g12").selects("g13")  # noqa: S301
+
+
+@pytest.mark.parametrize("key", ["groups", "exclude_groups", "from_accounts", "text_matches"])
+@pytest.mark.parametrize("value", ["{}", "()", "set()", " () ", ["a", "{}"]])
+def test_an_empty_collection_that_was_rendered_to_text_names_nothing(key, value):
+    policy = {"action": "recall", "older_than": "P60D", "groups": ["a"], key: value}
+    with pytest.raises(ValueError, match=rf"{key}.*came to nothing"):
+        RetentionPolicy.parse(policy)
