@@ -1,0 +1,130 @@
+"""The results of shards as one: counts that add up, and nothing reported done that nobody reported."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_tencentim.retention.joined import join_plans, join_summaries, write_joined
+
+
+def plan(number, **more):
+    return {
+        "plan": f"plan/shard-{number:03}-of-003",
+        "digest": f"{number:064x}",
+        "cut_off": "2026-09-22T00:00:00+00:00",
+        "action": "clear",
+        "listed": 30,
+        "groups": number,
+        "messages": 10 * number,
+        "skipped": {"held": 1, f"reason_{number}": 2},
+        "incremental": False,
+    } | more
+
+
+def applied(number, **more):
+    return {
+        "plan": f"plan/shard-{number:03}-of-003",
+        "digest": f"{number:064x}",
+        "report": f"reports/{number}",
+        "archive": None,
+        "incremental": False,
+        "groups": number,
+        "failed_groups": 0,
+        "skipped": {"held": 1},
+        "requested": 10 * number,
+        "done": 7 * number,
+        "already": 2 * number,
+        "missing": number,
+        "failed": 0,
+        "calls": 3,
+    } | more
+
+
+PLANS = [plan(1), plan(2), plan(3)]
+
+
+def test_plans_add_up_and_list_what_each_of_them_lists():
+    assert join_plans(PLANS) == {
+        "shards": 3,
+        "cut_off": "2026-09-22T00:00:00+00:00",
+        "action": "clear",
+        "listed": 30,
+        "groups": 6,
+        "messages": 60,
+        "skipped": {"held": 3, "reason_1": 2, "reason_2": 2, "reason_3": 2},
+        "incremental": False,
+    }
+
+
+@pytest.mark.parametrize("other", [{"cut_off": "2026-09-21T00:00:00+00:00"}, {"action": "recall"}])
+def test_plans_of_different_sweeps_are_not_joined(other):
+    with pytest.raises(ValueError, match="not the shards of one sweep"):
+        join_plans([plan(1), plan(2, **other)])
+
+
+def test_no_plan_is_no_sweep():
+    with pytest.raises(ValueError, match="no plan"):
+        join_plans([])
+
+
+def test_summaries_add_up():
+    assert join_summaries(map(applied, (1, 2, 3)), PLANS) == {
+        "status": "done",
+        "shards": 3,
+        "unreported": [],
+        "incremental": False,
+        "groups": 6,
+        "failed_groups": 0,
+        "skipped": {"held": 3},
+        "requested": 60,
+        "done": 42,
+        "already": 12,
+        "missing": 6,
+        "failed": 0,
+        "calls": 9,
+    }
+
+
+def test_a_shard_that_reported_nothing_is_missed():
+    joined = join_summaries([applied(1), applied(3)], PLANS)
+    assert (joined["status"], joined["unreported"]) == ("failed", ["plan/shard-002-of-003"])
+    assert (joined["shards"], joined["requested"]) == (3, 40)
+
+
+def test_no_summary_of_any_plan_is_not_done():
+    assert join_summaries([], PLANS)["status"] == "failed"
+
+
+@pytest.mark.parametrize("failed", [{"failed": 1, "missing": 0}, {"failed_groups": 1}])
+def test_a_shard_that_failed_makes_the_whole_fail(failed):
+    assert join_summaries([applied(1, **failed), applied(2)])["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("summaries", "told"),
+    [
+        ([applied(1), applied(1)], "2 times"),
+        ([applied(4)], "none of the plans"),
+        ([applied(1, done=8)], "do not add up"),
+        ([applied(1, requested=-1)], "no count as its requested"),
+        ([applied(1, calls=None)], "no count as its calls"),
+        ([applied(1, skipped=None)], "what it skipped"),
+        ([None], "results of planning or applying"),
+    ],
+)
+def test_what_cannot_be_true_is_refused(summaries, told):
+    with pytest.raises(ValueError, match=told):
+        join_summaries(summaries, PLANS)
+
+
+def test_one_file_says_where_the_report_of_every_shard_is_and_a_retry_replaces_it(tmp_path):
+    first, _ = write_joined(tmp_path / "reports", [applied(2)], PLANS)
+    path, joined = write_joined(tmp_path / "reports", [applied(3), applied(1), applied(2)], PLANS)
+
+    assert path == first
+    assert [file.name for file in (tmp_path / "reports").iterdir()] == [path.rpartition("/")[2]]
+    page = json.loads((tmp_path / "reports" / path.rpartition("/")[2]).read_text())
+    assert [shard["report"] for shard in page.pop("reports")] == ["reports/1", "reports/2", "reports/3"]
+    assert page == joined
