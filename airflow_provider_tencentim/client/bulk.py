@@ -90,6 +90,25 @@ def side_by_side(
         pool.shutdown(cancel_futures=True)
 
 
+def runs(items: Iterable[Item], is_long: Callable[[Item], bool], most: int = 200) -> Iterator[list[Item]]:
+    """Put items that take no time together with the next one that takes some.
+
+    One by one, they would fill the queue behind the one that all wait for, so that nothing was under way besides it.
+
+    :param items: of any number.
+    :param is_long: whether an item takes time; then it is the last of its run.
+    :param most: so many make a run, whatever they are.
+    """
+    run: list[Item] = []
+    for item in items:
+        run.append(item)
+        if is_long(item) or len(run) == most:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
 class _Width:
     """How many may be under way at once: as many as are wanted, reached step by step.
 

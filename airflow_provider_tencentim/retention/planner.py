@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from airflow_provider_tencentim.client.arguments import LONGEST_GROUP_ID, check_id
-from airflow_provider_tencentim.client.bulk import side_by_side
+from airflow_provider_tencentim.client.bulk import runs, side_by_side
 from airflow_provider_tencentim.client.errors import TencentIMError, is_everywhere
 from airflow_provider_tencentim.client.group_commands import GroupCommands
 from airflow_provider_tencentim.client.seqs import SeqSet
@@ -66,10 +66,10 @@ class GroupPlanner:
         :raises TencentIMError: when what must be known cannot be read.
         :raises ValueError: when the state is not as it should be.
         """
-        for planned in side_by_side(
-            self._plan, self._candidates(), self._client.cancel, size=self._reads_wanted, ordered=True
-        ):
-            yield from self._select_wide(planned) if isinstance(planned, _Found) else planned
+        candidates = runs(self._candidates(), lambda candidate: not isinstance(candidate, PlanRow))
+        for run in side_by_side(self._plan_run, candidates, self._client.cancel, size=self._reads_wanted, ordered=True):
+            for planned in run:
+                yield from self._select_wide(planned) if isinstance(planned, _Found) else planned
 
     def _reads_wanted(self) -> int:
         return self._client.in_flight_wanted(HISTORY)
@@ -138,6 +138,9 @@ class GroupPlanner:
         return candidate.skipped(reason or "nothing_new") if reason or done >= candidate.newest > 0 else candidate
 
     # --- what is meant in them
+
+    def _plan_run(self, run: list[PlanRow | _Candidate]) -> list[list[PlanRow] | _Found]:
+        return [self._plan(candidate) for candidate in run]
 
     def _plan(self, candidate: PlanRow | _Candidate) -> list[PlanRow] | _Found:
         """Plan a group; one with a long history is only begun, since its pages are read side by side."""

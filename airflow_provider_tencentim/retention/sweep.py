@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from airflow_provider_tencentim.client.bulk import side_by_side
+from airflow_provider_tencentim.client.bulk import runs, side_by_side
 from airflow_provider_tencentim.client.group_commands import GroupCommands
 
 from .groups import GROUPS_A_CALL, INFO, GroupFacts, look_up, why_missing
@@ -88,22 +88,24 @@ class Sweep:
                 raise outcome.error
 
     def _outcomes(self) -> Iterator[tuple[int, PlanRow, Outcome]]:
-        for due in side_by_side(
+        for run in side_by_side(
             self._carry_out_short,
-            self._checked(),
+            runs(self._checked(), lambda due: due.outcome is None),
             self._client.cancel,
             size=self._actions.in_flight_wanted,
             ordered=True,
         ):
-            outcome = due.outcome or self._carry_out_one(due, wide=True)
-            outcome.calls += due.calls
-            yield due.number, due.row, outcome
+            for due in run:
+                outcome = due.outcome or self._carry_out_one(due, wide=True)
+                outcome.calls += due.calls
+                yield due.number, due.row, outcome
 
-    def _carry_out_short(self, due: _Due) -> _Due:
-        """Carry out a row, unless nothing is to be done or it is long enough for a run of its own."""
-        if due.outcome is None and not self._actions.is_long(due.row):
-            due.outcome = self._carry_out_one(due, wide=False)
-        return due
+    def _carry_out_short(self, run: list[_Due]) -> list[_Due]:
+        """Carry out the row of a run that is not settled, unless it is long enough to be carried out by itself."""
+        for due in run:
+            if due.outcome is None and not self._actions.is_long(due.row):
+                due.outcome = self._carry_out_one(due, wide=False)
+        return run
 
     def _carry_out_one(self, due: _Due, wide: bool) -> Outcome:
         if time.monotonic() - due.looked > _SECONDS_A_LOOK_LASTS:

@@ -10,7 +10,7 @@ from itertools import count, islice
 import pytest
 
 from airflow_provider_tencentim.client import bulk
-from airflow_provider_tencentim.client.bulk import side_by_side
+from airflow_provider_tencentim.client.bulk import runs, side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -261,3 +261,34 @@ def test_a_stop_from_outside_interrupts_what_waits_and_begins_nothing_more():
 
     assert time.monotonic() - started < 5
     assert interrupts == [len(work.begun)]
+
+
+def test_runs_end_with_what_takes_time_and_lose_nothing():
+    items = [0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0]
+    assert list(runs(items, bool, most=4)) == [[0, 0, 1], [1], [0, 0, 0, 0], [0, 1], [0]]
+    assert list(runs([], bool)) == []
+
+
+def test_what_is_settled_does_not_keep_what_takes_time_from_being_under_way_together():
+    """One call in a hundred items: without runs, the queue behind one of them would be full before the next."""
+    under_way, most, lock = 0, 0, threading.Lock()
+
+    def work(run):
+        nonlocal under_way, most
+        if run[-1]:
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            time.sleep(0.05)
+            with lock:
+                under_way -= 1
+        return run
+
+    items = [number % 100 == 99 for number in range(2000)]
+    found = [
+        item
+        for run in side_by_side(work, runs(items, bool), lambda: None, size=lambda: 4, ordered=True)
+        for item in run
+    ]
+    assert found == items
+    assert most == 4
