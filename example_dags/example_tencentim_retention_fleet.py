@@ -1,7 +1,7 @@
-"""Clear what is too old in all groups, spread over all workers: each shard is planned and carried out by a task of its own.
+"""Clear what is too old in all groups, spread over all workers: one task plans a shard, another one carries it out.
 
-A shard is a part of all groups by a hash of their ids, so that the shards are disjoint, and always the same. It is a dry
-run until ``dry_run`` is switched off: then every shard only says what it would clear. The last task adds all up.
+A shard is a part of all groups by a hash of their ids, so that the shards are disjoint, and always the same. It is a
+dry run until ``dry_run`` is switched off: every shard only says what it would clear. The last task adds all up.
 
 Before it runs on several machines: a folder that all workers reach (``s3://…``, ``gs://…``), and in the connection a
 ``rate_limit_store`` that they share, the id of a Redis connection. On one machine neither is needed.

@@ -21,7 +21,8 @@ def join_plans(plans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Add up what the planning tasks of the shards returned.
 
     :param plans: their results, of one run.
-    :return: ``{"shards", "cut_off", "action", "listed", "groups", "messages", "skipped": {reason: n}, "incremental"}``.
+    :return: ``{"shards", "cut_off", "action", "listed", "groups", "messages", "skipped": {reason: n},
+        "incremental"}``.
     :raises ValueError: when there are none, when one is there twice, or when they are of different runs or policies.
     """
     parts = _different(plans)
@@ -51,9 +52,9 @@ def join_summaries(
     :param plans: what the planning tasks returned, so that a shard of which nothing is known is missed; None to join
         what is there.
     :return: ``{"status", "shards", "unreported", "incremental", "groups", "failed_groups", "skipped": {reason: n},
-        "requested", "done", "already", "missing", "failed", "calls"}``. ``requested`` is the sum of the next four of all
-        shards that reported; ``unreported`` lists the plans of the others. ``status`` is ``done`` only when every plan
-        was reported and nothing failed, else ``failed``.
+        "requested", "done", "already", "missing", "failed", "calls"}``. ``requested`` is the sum of the next four, of
+        all shards that reported; ``unreported`` lists the plans of the others. ``status`` is ``done`` only when every
+        plan was reported and nothing failed, else ``failed``.
     :raises ValueError: when one is there twice, is of none of the plans, or does not add up.
     """
     parts = _different(summaries)
