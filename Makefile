@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 VENV2  := .venv-airflow2
 VENV3  := .venv-release
+VENVF  := .venv-fleet
 BIN    := $(VENV)/bin
 # Of every file that is installed the hash is known, of what builds packages that come as source only, too.
 HASHES := --require-hashes --require-build-hashes --build-constraints requirements/build.txt
@@ -11,7 +12,7 @@ HASHES := --require-hashes --require-build-hashes --build-constraints requiremen
 wheel check-reproducible release: export SOURCE_DATE_EPOCH := 1580601600
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo ui test test-unit test-airflow2 test-system bench scale chaos lint types wheel check-wheel check-reproducible release audit lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 test-system test-fleet bench scale chaos lint types wheel check-wheel check-reproducible release audit lock clean
 
 help:           ## this list
 	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 21
@@ -36,8 +37,11 @@ test-airflow2: $(VENV2)/.ready    ## the operators' tests, on Airflow 2.11
 test-system: $(VENV)/.ready    ## Airflow's web UI and its scheduler, as make ui starts them: a minute
 	$(BIN)/python -m pytest tests/system
 
+test-fleet: $(VENVF)/.ready    ## LocalExecutor, and Celery workers: needs postgresql and redis-server, four minutes
+	$(VENVF)/bin/python -m pytest tests/fleet
+
 bench: $(VENV)/.ready    ## every figure of the documents, beside an alternative
-	@for benchmark in emulator_speed emulator_memory seqs_memory cutoff_reads call_cpu recall_speed fleet_pace against_others; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in emulator_speed emulator_memory seqs_memory cutoff_reads call_cpu recall_speed fleet_pace against_others sweep sweep_memory; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
 scale: $(VENV)/.ready    ## retention of 10,000 groups with 2,000,000 messages in real Airflow: minutes
 	$(BIN)/python benchmarks/retention_scale.py
@@ -75,7 +79,7 @@ lock: $(VENV)/.ready    ## pin what is new in pyproject.toml, with hashes
 	scripts/lock.sh $(BIN)/uv
 
 clean:          ## remove all that was made here
-	rm -rf $(VENV) $(VENV2) $(VENV3) dist .demo .ui .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV2) $(VENV3) $(VENVF) dist .demo .ui .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.ready: requirements/airflow-3.3.txt requirements/uv.txt requirements/build.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
@@ -93,4 +97,10 @@ $(VENV2)/.ready: requirements/airflow-2.11.txt pyproject.toml $(VENV)/.ready
 $(VENV3)/.ready: requirements/release.txt $(VENV)/.ready
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV3)
 	$(BIN)/uv pip sync --quiet --python $(VENV3)/bin/python $(HASHES) $<
+	touch $@
+
+$(VENVF)/.ready: requirements/airflow-3.3-fleet.txt pyproject.toml $(VENV)/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENVF)
+	$(BIN)/uv pip sync --quiet --python $(VENVF)/bin/python $(HASHES) $<
+	$(BIN)/uv pip install --quiet --python $(VENVF)/bin/python --no-deps --no-build-isolation --editable .
 	touch $@
