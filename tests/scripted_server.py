@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -39,7 +39,7 @@ class Request:
         return json.loads(self.body)
 
 
-Reply = bytes | Callable[[Request], bytes | None] | None
+Reply = bytes | Callable[[Request], bytes | Iterator[bytes] | None] | None
 
 # Instead of a reply: close the connection as soon as a request begins to arrive, unread.
 HANG_UP: bytes = b"(hang up)"
@@ -76,7 +76,8 @@ def late(seconds: float, reply: bytes | None) -> Callable[[Request], bytes | Non
 class ScriptedServer:
     """Answers the first request with the first reply and so on, and repeats the last.
 
-    :param replies: bytes; a function of the request; or None, which closes the connection without a byte.
+    :param replies: bytes; a function of the request, whose result may come in pieces and without end; or None, which
+        closes the connection without a byte.
     :param tls: makes it a TLS server.
     """
 
@@ -159,6 +160,10 @@ class ScriptedServer:
             self.requests.append(request)
         content = reply(request) if callable(reply) else reply
         if content is None:
+            return False
+        if not isinstance(content, bytes):
+            for piece in content:
+                connection.sendall(piece)
             return False
         connection.sendall(content)
         return b"connection: close" not in content.partition(b"\r\n\r\n")[0].lower()

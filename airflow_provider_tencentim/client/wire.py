@@ -7,9 +7,12 @@ the request line is written to the socket.
 
 from __future__ import annotations
 
+import errno
+import io
 import ssl
 import time
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -25,6 +28,8 @@ from .endpoint import is_loopback
 
 # The API answers within 1 MB; beyond four times that, something else is talking.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
+# The head, and what chunks add to the body: headers, lengths, trailers.
+_MAX_BYTES_AROUND = 1024 * 1024
 _READ_BYTES = 64 * 1024
 CONNECT_TIMEOUT = 5.0
 # As many connections are kept as calls may be under way.
@@ -62,7 +67,7 @@ class Wire:
     """One keep-alive session to one base URL.
 
     :param base_url: scheme, host and port.
-    :param timeout: seconds to wait for an answer; a connection gets at most five.
+    :param timeout: seconds to wait for an answer, from its first byte to its last; a connection gets at most five.
     :param ca_bundle: path of the CA file that signs the server's certificate; None for the usual ones.
     :raises ValueError: when there is no certificate in the CA file.
     """
@@ -73,7 +78,7 @@ class Wire:
         self._base_url = base_url
         self._timeout = (min(CONNECT_TIMEOUT, timeout), timeout)
         self._verify = ca_bundle or True
-        self._session = requests.Session()
+        self._session = _Session()
         # Neither .netrc nor the CA variables of the environment have a say; its proxies do.
         self._session.trust_env = False
         if not is_loopback(urlsplit(base_url).hostname or ""):
@@ -101,7 +106,7 @@ class Wire:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = _read(response.raw, time.monotonic() + self._timeout[1])
+                body = _read(response.raw)
                 seconds = time.monotonic() - line.written_at
                 status = response.status_code
         except (requests.RequestException, HTTPError, OSError) as error:
@@ -115,14 +120,64 @@ class Wire:
         self._session.close()
 
 
-def _read(raw: Any, deadline: float) -> bytes:
+def _read(raw: Any) -> bytes:
     """Read the whole body, or a little more than may be: only the empty read behind the end tells a body cut short."""
     body = bytearray()
     while len(body) <= MAX_ANSWER_BYTES and (part := raw.read1(_READ_BYTES)):
         body += part
-        if time.monotonic() > deadline:  # the session's time-out is one for each read
-            raise TimeoutError
     return bytes(body)
+
+
+class _Session(requests.Session):
+    """Knows of no redirects: to tell where one leads, it would read the whole body first, and unpack it."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
+class _Bounded(io.RawIOBase):
+    """The bytes of an answer: none after its deadline, and not more than an answer may have.
+
+    A time-out of the socket is one for each read, and a server that goes on sending is never late: bytes one by one,
+    one "100 Continue" after the other, a header or a trailer without end.
+
+    :param raw: the socket as a file.
+    :param sock: the socket itself.
+    """
+
+    def __init__(self, raw: Any, sock: Any) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._left = MAX_ANSWER_BYTES + _MAX_BYTES_AROUND
+        timeout = sock.gettimeout()
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._deadline is not None:
+            seconds = self._deadline - time.monotonic()
+            if seconds <= 0:
+                raise TimeoutError
+            self._sock.settimeout(seconds)
+        count: int | None = self._raw.readinto(buffer)
+        self._left -= count or 0
+        if self._left < 0:
+            raise OSError(errno.EMSGSIZE, "the answer is larger than any")
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _BoundedResponse(HTTPResponse):
+    """Reads through the bounds above, from the status line on; a proxy's answer too."""
+
+    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp = io.BufferedReader(_Bounded(self.fp.detach(), sock), _READ_BYTES)
 
 
 class _Query(str):
@@ -135,6 +190,7 @@ class _Query(str):
 class _SignedHTTPConnection(HTTPConnection):
     """Adds the query as the request line is written."""
 
+    response_class = _BoundedResponse
     debuglevel = 0  # http.client would print the request line, whatever the logging says
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
