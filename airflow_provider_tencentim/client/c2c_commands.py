@@ -109,13 +109,14 @@ class C2CCommands(Caller):
         while True:
             answer = self.call(command, body)
             page = {text_of(command, entry, "MsgKey"): entry for entry in entries(command, answer, "MsgList")}
-            yield from (entry for key, entry in reversed(page.items()) if key not in last_page)
+            new = [entry for key, entry in reversed(page.items()) if key not in last_page]
+            yield from new
             if number_of(command, answer, "Complete") == 1:
                 return
             last_page = frozenset(page)
             body["MaxTime"] = number_of(command, answer, "LastMsgTime")
             body["LastMsgKey"] = text_of(command, answer, "LastMsgKey")
-            pages.lead_to((body["MaxTime"], body["LastMsgKey"]))
+            pages.lead_to((body["MaxTime"], body["LastMsgKey"]), bool(new))
 
     def iter_conversations(self, account: str) -> Iterator[dict[str, Any]]:
         """Yield the recent conversations of an account ("Pulling a Conversation List").
@@ -136,11 +137,12 @@ class C2CCommands(Caller):
         pages = Pages(command)
         while True:
             answer = self.call(command, body)
-            yield from entries(command, answer, "SessionItem")
+            found = entries(command, answer, "SessionItem")
+            yield from found
             if number_of(command, answer, "CompleteFlag") == 1:
                 return
             place = {name: number_of(command, answer, name) for name in _CONVERSATION_PLACE}
-            pages.lead_to(tuple(place.values()))
+            pages.lead_to(tuple(place.values()), bool(found))
             body |= place
 
     def recentcontact_delete(

@@ -143,7 +143,11 @@ class GroupCommands(Caller):
         while chunk := [check_id("group_id", group_id, LONGEST_GROUP_ID) for group_id in islice(ids, command.chunk)]:
             body = {"GroupIdList": chunk, "ResponseFilter": {"GroupBaseInfoFilter": list(fields)}}
             infos = entries(command.path, self.call(command.path, body), "GroupInfo")
-            found = {info.get("GroupId"): info for info in infos if type(info.get("ErrorCode")) is int}
+            found = {
+                info["GroupId"]: info
+                for info in infos
+                if isinstance(info.get("GroupId"), str) and type(info.get("ErrorCode")) is int
+            }
             for group_id in chunk:
                 if group_id not in found:
                     raise TencentIMTransientError(
@@ -169,7 +173,7 @@ class GroupCommands(Caller):
             following = number_of(command.path, answer, "Next") if "Next" in answer else 0
             if following == 0:
                 return
-            pages.lead_to(following)
+            pages.lead_to(following, bool(answer["GroupIdList"]))
 
     def iter_joined_groups(
         self, account: str, group_type: str | None = None, with_huge_groups: bool = True

@@ -265,7 +265,11 @@ def _parse(body: bytes) -> dict[str, Any] | None:
 
 
 def _printable(info: object) -> str:
-    text = "".join(char if char.isprintable() else " " for char in str(info or ""))
+    try:
+        text = str(info or "")[: _LONGEST_INFO + 1]
+    except RecursionError:  # an object that is nested as deeply as can just be read
+        text = ""
+    text = "".join(char if char.isprintable() else " " for char in text)
     return text.strip() if len(text) <= _LONGEST_INFO else text[:_LONGEST_INFO].strip() + "…"
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 import tracemalloc
 import zlib
 
 import pytest
-from scripted_server import OK, ScriptedServer, answer
+from scripted_server import OK, ScriptedServer, answer, http
 
-from airflow_provider_tencentim.client.errors import TencentIMInvalidRequestError, TencentIMTransientError
+from airflow_provider_tencentim.client import transport
+from airflow_provider_tencentim.client.errors import (
+    TencentIMError,
+    TencentIMInvalidRequestError,
+    TencentIMTransientError,
+)
 
 READ = ("group_open_http_svc/group_msg_get_simple", {"GroupId": "room", "ReqMsgNumber": 20})
 MIB = 1024 * 1024
@@ -150,3 +156,76 @@ def test_many_answers_over_one_connection_may_be_longer_together_than_one_may_be
             assert len(client.call(*READ, tries=1)["Text"]) == 3 * MIB
 
     assert server.connections == 1
+
+
+# --- answers that say what no service can ---
+
+
+class Pages:
+    """Answers of pages that lead on and on, to nothing."""
+
+    def __init__(self, fields):
+        self.asked = 0
+        self._fields = fields
+
+    def __call__(self, _):
+        self.asked += 1
+        return answer(**self._fields(self.asked))
+
+
+PAGES = {
+    "groups": (lambda client: client.iter_groups(), lambda n: {"GroupIdList": [], "Next": n}),
+    "conversations": (
+        lambda client: client.iter_conversations("alice"),
+        lambda n: (
+            {"SessionItem": [], "CompleteFlag": 0, "TimeStamp": n, "StartIndex": 0, "TopTimeStamp": 0}
+            | {"TopStartIndex": 0}
+        ),
+    ),
+    "letters": (
+        lambda client: client.iter_c2c_history("alice", "bob"),
+        lambda n: {"MsgList": [], "Complete": 0, "LastMsgTime": n, "LastMsgKey": f"{n}_0_0"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_that_lead_on_to_nothing_are_given_up(name, monkeypatch):
+    monkeypatch.setattr(transport, "rate_of", lambda *_: 10_000.0)
+    pages, fields = PAGES[name]
+    replies = Pages(fields)
+    with (
+        ScriptedServer(replies) as server,
+        server.client() as client,
+        pytest.raises(TencentIMTransientError, match="100 pages in a row hold nothing"),
+    ):
+        list(pages(client))
+    assert replies.asked == 100
+
+
+@pytest.mark.parametrize("group", [[], {}, 1, None, ["room"]])
+def test_a_group_id_that_is_no_text_is_no_group_that_was_asked_for(group):
+    with (
+        ScriptedServer(answer(GroupInfo=[{"GroupId": group, "ErrorCode": 0}])) as server,
+        server.client() as client,
+        pytest.raises(TencentIMTransientError, match="leaves out a group"),
+    ):
+        list(client.get_group_info(["room"]))
+
+
+@pytest.mark.parametrize("number", [2**63, 10**30, -(10**4000), 10**4200])
+def test_a_number_that_nothing_can_be_done_with_is_none(number):
+    with (
+        ScriptedServer(answer(GroupIdList=[], Next=number)) as server,
+        server.client() as client,
+        pytest.raises(TencentIMTransientError, match="no whole number as its Next"),
+    ):
+        list(client.iter_groups())
+
+
+def test_an_error_info_of_megabytes_or_any_depth_is_shown_in_a_line():
+    for info in ("x" * 3 * MIB, json.loads("[" * 900 + "]" * 900)):
+        body = json.dumps({"ActionStatus": "FAIL", "ErrorCode": 10010, "ErrorInfo": info})
+        with ScriptedServer(http(body)) as server, pytest.raises(TencentIMError) as caught:
+            server.client().call(*READ, tries=1)
+        assert len(str(caught.value)) < 500
