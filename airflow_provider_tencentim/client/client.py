@@ -74,6 +74,8 @@ class TencentIMClient(GroupCommands, C2CCommands, AppCommands):
             raise ValueError("sdkappid must be a whole number above 0")
         if not secret_key:
             raise ValueError("secret_key is empty")
+        if not secret_key.isascii() and any("\ud800" <= char <= "\udfff" for char in secret_key):
+            raise ValueError("secret_key is not valid Unicode")
         if not 60 <= usersig_ttl <= 50 * 365 * 86_400:
             raise ValueError("usersig_ttl must be from 60 seconds to 50 years")
         if not LEAST_TIMEOUT <= timeout <= 300:

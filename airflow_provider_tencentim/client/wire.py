@@ -231,7 +231,7 @@ class _SignedAdapter(HTTPAdapter):
 def _check_ca_bundle(path: str) -> None:
     try:
         ssl.create_default_context(cafile=path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the second for text that no path can be
         raise ValueError(f"ca_bundle names no readable file of certificates ({type(error).__name__})") from None
 
 

@@ -87,7 +87,7 @@ def _redis_options(connection: Connection) -> dict[str, Any]:
 def _read_extra(text: str | None) -> dict[str, Any]:
     try:
         stored = json.loads(text) if text and text.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         stored = None
     if not isinstance(stored, dict):
         raise ValueError("its extra is not a JSON object")

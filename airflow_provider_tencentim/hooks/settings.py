@@ -71,7 +71,7 @@ def _read_extra(text: str | None) -> dict[str, Any]:
     """Return the extra fields that are set, each in its type."""
     try:
         stored = json.loads(text) if text and text.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         # Airflow itself would go on with no extra at all, and so without the limits that it was to set.
         raise ValueError("extra is not valid JSON") from None
     if not isinstance(stored, dict):
@@ -108,9 +108,12 @@ def _read_integer(name: str, value: object) -> int:
 def _read_number(name: str, value: object) -> float:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", value.strip(), re.ASCII):
         return float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number")
-    return float(value)
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        pass
+    raise ValueError(f"{name} must be a number")
 
 
 def _read_commands(name: str, value: object) -> str | list[str]:
