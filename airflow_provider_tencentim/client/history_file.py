@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any, NoReturn, Protocol, TypedDict
 
 #: Longer lines are refused: a message has 12 KB, and a reader must not be made to hold more.
 LONGEST_LINE = 1_048_576
+
+# So much may follow the last line, for whom editors and transfers add line ends; a few bytes unpack to any number.
+_MOST_BLANK_LINES = 100
 
 _GZIP = b"\x1f\x8b"
 _END = b"]}"
@@ -81,8 +85,9 @@ def _read(file: _Readable) -> Iterator[tuple[HistoryHeader, dict[str, Any]]]:
         yield header, _object(number, line.removesuffix(b","))
     else:
         raise ValueError(f"line {number}: the file ends before its last line")
+    end = number
     for number, line in lines:
-        if line:
+        if line or number > end + _MOST_BLANK_LINES:
             raise ValueError(f"line {number}: something follows the last line")
 
 
@@ -138,7 +143,7 @@ def _header(line: bytes) -> HistoryHeader:
 
 def _object(number: int, line: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(line.decode(), parse_constant=_refuse)
+        value = json.loads(line.decode(), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):  # whose texts quote the line
         value = None
     if not isinstance(value, dict):
@@ -148,3 +153,11 @@ def _object(number: int, line: bytes) -> dict[str, Any]:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError
+
+
+def _finite(text: str) -> float:
+    """Read a number; one that is too large, 1e400 say, is none that can be written again."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError
+    return value

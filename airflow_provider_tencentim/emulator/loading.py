@@ -16,6 +16,8 @@ from airflow_provider_tencentim.emulator.store import SYSTEM, SYSTEM_ACCOUNT, Ap
 
 #: What one load takes at most, repeated messages included: a small compressed file can hold any number.
 MOST_MESSAGES = 5_000_000
+#: And so many bytes of content: a message has 12 KB in the service, and a line of a file up to 1 MiB.
+MOST_BYTES = 2 * 1024 * 1024 * 1024
 
 _CHAT_TYPES = ("Group", "C2C")
 _COMMUNITY, _TOPIC = "@TGS#_", "@TOPIC#_"
@@ -42,6 +44,7 @@ class _Chats:
         self.groups: defaultdict[tuple[str, str | None], dict[int, Message]] = defaultdict(dict)
         self.conversations: defaultdict[tuple[str, str], Conversation] = defaultdict(Conversation)
         self.read = 0
+        self.bytes = 0
 
     def add(self, chat_type: str, fields: dict[str, Any]) -> None:
         if self.read == MOST_MESSAGES:
@@ -49,11 +52,18 @@ class _Chats:
         self.read += 1
         if chat_type == "Group":
             seq, message = _integer(fields, "MsgSeq"), _message(fields, _integer(fields, "MsgRandom", 0))
+            self._weigh(message)
             _put(self.groups[_place(fields)], seq, message)
             return
         message = _message(fields, _integer(fields, "MsgRandom"))
+        self._weigh(message)
         pair = message.sender, _text(fields, "To_Account")
         _put_letter(self.conversations[min(pair), max(pair)], _integer(fields, "MsgSeq"), message)
+
+    def _weigh(self, message: Message) -> None:
+        self.bytes += len(message.body) + len(message.custom or "")
+        if self.bytes > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES:,} bytes of messages")
 
 
 def load(

@@ -88,12 +88,12 @@ class Archive:
                 # Without a name and a time in it, the same messages make the same file.
                 with gzip.GzipFile(filename="", fileobj=hashed, mode="wb", mtime=0) as file:
                     write_history_file(file, header, map(content.note, messages))
-        except ValueError:  # a number that JSON does not have, say
+        except (ValueError, RecursionError):  # a number that JSON does not have, say
             raise OSError(f"{path.name} cannot hold one of the messages") from None
         written = content, hashed.sha256.hexdigest(), hashed.length
         try:
             is_complete = _read_back(path) == written
-        except ValueError:
+        except (ValueError, RecursionError):
             is_complete = False
         if not is_complete:
             raise OSError(f"{path.name} is not what was written")
@@ -108,7 +108,7 @@ class Archive:
         """
         files = []
         for path in takewhile(lambda path: path.exists(), self._paths(number)):
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 files.append(_manifest_row(path, chat, *_read_back(path)))
         return files
 

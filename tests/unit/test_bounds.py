@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 import time
 import tracemalloc
 from contextlib import contextmanager
@@ -11,7 +13,11 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_tencentim.client.client import TencentIMClient
+from airflow_provider_tencentim.client.history_file import read_history_file
+from airflow_provider_tencentim.emulator import loading
+from airflow_provider_tencentim.emulator.store import App
 from airflow_provider_tencentim.hooks.settings import client_arguments
+from airflow_provider_tencentim.retention.archive import Archive
 
 MIB = 1024 * 1024
 HEADER = b'{"SdkAppId":1400000000,"ChatType":"Group","MsgTime":"2026010100","MsgList":[\n'
@@ -82,3 +88,57 @@ def test_a_key_that_cannot_be_signed_with_is_refused_before_a_call_and_not_shown
     with pytest.raises(ValueError, match=r"secret_key is not valid Unicode") as caught:
         TencentIMClient(1400000000, "secret\ud800")
     assert "secret\ud800" not in repr(caught.value)
+
+
+# --- history files ---
+
+
+def test_line_ends_without_end_behind_the_last_line_are_not_read_to_their_end():
+    with at_most(8, 5), pytest.raises(ValueError, match="something follows the last line"):
+        list(read_history_file(Endless(HEADER + b"]}\n", b"\n" * 65536)))
+
+
+@pytest.mark.parametrize("piece", [b"x" * 65536, b"\x00" * 65536, b" " * 65536])
+def test_a_line_without_end_is_refused(piece):
+    with at_most(16, 10), pytest.raises(ValueError, match="line 2: longer than"):
+        list(read_history_file(Endless(HEADER, piece)))
+
+
+def test_a_packed_gigabyte_is_read_in_little_memory():
+    """A line of spaces: a gigabyte in a megabyte, of which a mebibyte is unpacked."""
+    packed = gzip.compress(HEADER + b" " * (64 * MIB), mtime=0)
+    with at_most(16, 10), pytest.raises(ValueError, match="line 2: longer than"):
+        list(read_history_file(io.BytesIO(packed)))
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "Infinity"])
+def test_a_number_that_cannot_be_written_again_is_none(number):
+    line = b'{"x":' + number.encode() + b"},\n"
+    with pytest.raises(ValueError, match="line 2: not a JSON object"):
+        list(read_history_file(io.BytesIO(HEADER + line + b"]}\n")))
+
+
+def test_a_load_takes_so_many_bytes_whatever_their_file_is_packed_to(monkeypatch, tmp_path):
+    monkeypatch.setattr(loading, "MOST_BYTES", 3 * MIB)
+    message = {"GroupId": "room", "From_Account": "a", "MsgTimestamp": 1, "MsgBody": ["x" * 500_000]}
+    lines = [json.dumps({**message, "MsgSeq": seq}).encode() + b",\n" for seq in range(1, 20)]
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(HEADER + b"".join(lines) + b"]}\n"))
+    app = App(1400000000, "administrator")
+
+    with pytest.raises(ValueError, match=r"line 8: more than 3,145,728 bytes"):
+        loading.load(app, (path,), now=1.0)
+
+    assert not app.groups
+
+
+@pytest.mark.parametrize("depth", [500, 900, 940])
+def test_a_message_that_is_nested_too_deeply_to_be_kept_is_an_incomplete_archive(tmp_path, depth):
+    body = json.loads("[" * depth + "]" * depth)
+    message = {"GroupId": "room", "From_Account": "a", "MsgSeq": 1, "MsgTimestamp": 1, "MsgBody": body}
+    archive = Archive(tmp_path, 1400000000)
+    try:
+        archive.write(1, "Group", "room", 1, [message])
+    except OSError as error:
+        assert "00000001.gz" in str(error)
+    archive.earlier(1, "room")
