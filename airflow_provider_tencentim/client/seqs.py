@@ -11,6 +11,8 @@ FIRST_SEQ = 1
 LAST_SEQ = 4_294_967_295
 
 _PART = re.compile(r"\s*([0-9]{1,10})\s*(?:-\s*([0-9]{1,10})\s*)?", re.ASCII)
+#: Longer parts of a line are read piece by piece: a file without line ends must not be held as a whole.
+LONGEST_PIECE = 1_048_576
 # What of a malformed part is worth showing.
 _SHOWN = 40
 
@@ -29,6 +31,10 @@ class SeqSet:
 
     def __contains__(self, seq: int) -> bool:
         return FIRST_SEQ <= seq <= LAST_SEQ and seq in self._bits
+
+    def last(self) -> int:
+        """Return the highest one; there must be one."""
+        return int(self._bits.max())
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield the seqs as ranges, first and last one of each, in rising order."""
@@ -91,7 +97,7 @@ def parse_seqs(values: Iterable[object]) -> SeqSet:
     seqs = SeqSet()
     for value in values:
         if isinstance(value, str):
-            for first, last in _ranges(value):
+            for first, last in read_ranges(value):
                 seqs.add(first, last)
         else:
             seqs.add(check_seq(value), check_seq(value))
@@ -101,29 +107,55 @@ def parse_seqs(values: Iterable[object]) -> SeqSet:
 def parse_seq_lines(lines: Iterable[str]) -> SeqSet:
     """Read a file of seqs: numbers and ranges, divided by commas or by the ends of lines; empty lines do not count.
 
-    :param lines: the lines, e.g. an open file.
+    :param lines: the lines, e.g. an open file; or, of longer ones, pieces of ``LONGEST_PIECE`` characters.
     :return: the different ones, in rising order.
     :raises ValueError: naming the line that holds something else.
     """
-    seqs = SeqSet()
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            for first, last in _ranges(line):
-                seqs.add(first, last)
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from None
+    seqs, number, begun = SeqSet(), 1, ""
+    for piece in lines:
+        line, begun = begun + piece, ""
+        ends = len(piece) < LONGEST_PIECE or piece.endswith("\n")
+        if not ends:  # the last part goes on in the next piece
+            line, comma, begun = line.rpartition(",")
+            if not comma and len(begun) > LONGEST_PIECE:
+                raise ValueError(f"line {number}: a part is longer than any range of seqs")
+        _add_line(seqs, number, line)
+        number += ends
+    _add_line(seqs, number, begun)
     return seqs
 
 
-def _ranges(text: str) -> Iterator[tuple[int, int]]:
-    for part in text.split(","):
+def _add_line(seqs: SeqSet, number: int, line: str) -> None:
+    if not line.strip():
+        return
+    try:
+        for first, last in read_ranges(line):
+            seqs.add(first, last)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {error}") from None
+
+
+def read_ranges(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of a text as they come, first and last number of each; they may be no seqs.
+
+    :param text: numbers and ranges divided by commas.
+    :raises ValueError: naming the part that is neither.
+    """
+    for part in _parts(text):
         match = _PART.fullmatch(part)
         if match is None:
             raise ValueError(f"{part[:_SHOWN].strip()!r} is neither a seq nor a range of seqs such as 1-500")
         first = int(match[1])
         yield first, int(match[2]) if match[2] else first
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield what stands between commas, one by one: hundreds of millions of them would fill the memory."""
+    start = 0
+    while (end := text.find(",", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
 
 
 def windows(seqs: Iterable[int], span: int) -> Iterator[list[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_tencentim.operators.arguments import Arguments, given_arguments, overwritten_fields
@@ -171,7 +172,7 @@ class RecallGroupMsgOperator(TencentIMOperator):
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_tencentim.client.arguments import check_text
-        from airflow_provider_tencentim.client.seqs import parse_seq_lines, parse_seqs
+        from airflow_provider_tencentim.client.seqs import LONGEST_PIECE, parse_seq_lines, parse_seqs
 
         listed, path = arguments.items("msg_seqs"), arguments.value("msg_seqs_path")
         if (listed is None) == (path is None):
@@ -185,7 +186,7 @@ class RecallGroupMsgOperator(TencentIMOperator):
             raise ValueError(f"msg_seqs_path cannot be opened: {error}") from error
         with opened as lines:
             # Line by line: Airflow 2.11 wraps the file in an object that cannot be iterated over.
-            seqs = _named("msg_seqs_path", parse_seq_lines, iter(lines.readline, ""))
+            seqs = _named("msg_seqs_path", parse_seq_lines, iter(partial(lines.readline, LONGEST_PIECE), ""))
         if not seqs:
             raise ValueError("msg_seqs_path names a file without a single MsgSeq")
         return seqs

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import time
 import tracemalloc
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from airflow_provider_tencentim.client.client import TencentIMClient
 from airflow_provider_tencentim.client.history_file import read_history_file
+from airflow_provider_tencentim.client.seqs import LONGEST_PIECE, parse_seq_lines, parse_seqs
 from airflow_provider_tencentim.emulator import loading
 from airflow_provider_tencentim.emulator.store import App
 from airflow_provider_tencentim.hooks.settings import client_arguments
@@ -142,3 +145,31 @@ def test_a_message_that_is_nested_too_deeply_to_be_kept_is_an_incomplete_archive
     except OSError as error:
         assert "00000001.gz" in str(error)
     archive.earlier(1, "room")
+
+
+# --- MsgSeqs ---
+
+
+def test_a_file_of_one_line_is_read_piece_by_piece():
+    file = io.StringIO(",".join(map(str, range(1, 200_001))))
+    with at_most(24, 60):
+        seqs = parse_seq_lines(iter(partial(file.readline, LONGEST_PIECE), ""))
+    assert list(seqs.ranges()) == [(1, 200_000)]
+
+
+@pytest.mark.parametrize("piece", ["1", " ", "x", "1-"])
+def test_a_part_without_end_is_refused(piece):
+    pieces = itertools.repeat(piece * (LONGEST_PIECE // len(piece)))
+    with at_most(24, 10), pytest.raises(ValueError, match="line 1: "):
+        parse_seq_lines(pieces)
+
+
+def test_the_line_of_an_error_is_counted_in_line_ends_and_not_in_pieces():
+    lines = ["1," * (LONGEST_PIECE // 2), "2\n", "x\n"]
+    with pytest.raises(ValueError, match="line 2: 'x'"):
+        parse_seq_lines(lines)
+
+
+def test_ranges_of_all_there_are_take_no_memory_however_often():
+    with at_most(8, 20):
+        assert len(parse_seqs(["1-4294967295, " * 100 + "1"])) == 4_294_967_295
