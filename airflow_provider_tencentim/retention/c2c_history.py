@@ -6,8 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_tencentim.client.arguments import check_msg_key
 from airflow_provider_tencentim.client.c2c_commands import C2CCommands
 from airflow_provider_tencentim.client.caller import number_of, text_of
+from airflow_provider_tencentim.client.errors import TencentIMTransientError
+
+from .history import LATEST
 
 HISTORY = "openim/admin_getroammsg"
 _RECALLED = 8
@@ -64,11 +68,18 @@ def read_letters(
 
 def _letter(entry: Mapping[str, Any]) -> Letter:
     custom = entry.get("CloudCustomData")
+    key, time = text_of(HISTORY, entry, "MsgKey"), number_of(HISTORY, entry, "MsgTimeStamp")
+    try:
+        check_msg_key("MsgKey", key)
+    except ValueError:
+        raise TencentIMTransientError(HISTORY, None, "the answer has a malformed MsgKey") from None
+    if not 0 <= time <= LATEST:
+        raise TencentIMTransientError(HISTORY, None, "the answer has a time beyond the calendar as its MsgTimeStamp")
     return Letter(
         sender=text_of(HISTORY, entry, "From_Account"),
         recipient=text_of(HISTORY, entry, "To_Account"),
-        key=text_of(HISTORY, entry, "MsgKey"),
-        time=number_of(HISTORY, entry, "MsgTimeStamp"),
+        key=key,
+        time=time,
         recalled=entry.get("MsgFlagBits") == _RECALLED,
         body=entry.get("MsgBody"),
         custom=custom if isinstance(custom, str) else None,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from airflow_provider_tencentim.client.arguments import LONGEST_USER_ID
 from airflow_provider_tencentim.client.bulk import side_by_side
 from airflow_provider_tencentim.client.c2c_commands import C2CCommands
-from airflow_provider_tencentim.client.caller import text_of
+from airflow_provider_tencentim.client.caller import id_of
 from airflow_provider_tencentim.client.errors import TencentIMError, is_everywhere
 
 from .buckets import Shard, bucket_of
@@ -19,6 +20,7 @@ from .plan import PlanRow
 # A row is a line of a file that is read as a whole.
 _KEYS_PER_ROW = 2_000
 _C2C = 1
+_CONVERSATIONS = "recentcontact/get_list"
 
 _Pair = tuple[str, str]
 
@@ -69,7 +71,7 @@ class C2CPlanner:
         for account in self._policy.accounts:
             for session in self._client.iter_conversations(account):
                 if session.get("Type") == _C2C:
-                    yield account, text_of("recentcontact/get_list", session, "To_Account")
+                    yield account, id_of(_CONVERSATIONS, session, "To_Account", LONGEST_USER_ID)
 
     def _plan(self, pair: _Pair) -> list[PlanRow]:
         if any(map(self._holds.matches, pair)):

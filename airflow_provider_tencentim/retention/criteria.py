@@ -55,7 +55,10 @@ class Replacement:
         """
         if self.cloud_custom_data is not None and message.custom != self.cloud_custom_data:
             return False
-        return self.msg_body is None or _same_json(self.msg_body, message.body)
+        try:
+            return self.msg_body is None or _same_json(self.msg_body, message.body)
+        except RecursionError:  # nested as deeply as JSON can just be read
+            return False
 
 
 def read_replacement(name: str, value: object) -> Replacement:

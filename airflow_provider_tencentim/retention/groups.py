@@ -13,6 +13,9 @@ from airflow_provider_tencentim.client.errors import (
     is_everywhere,
 )
 from airflow_provider_tencentim.client.group_commands import GroupCommands
+from airflow_provider_tencentim.client.seqs import LAST_SEQ
+
+from .history import LATEST
 
 INFO = "group_open_http_svc/get_group_info"
 GROUPS_A_CALL = COMMANDS[INFO].chunk
@@ -41,20 +44,20 @@ class GroupFacts:
 
         :param info: its GroupInfo.
         """
-        following = _number(info, "NextMsgSeq")
+        following = _number(info, "NextMsgSeq", LAST_SEQ + 1)
         type_ = str(info.get("Type"))
         return cls(
             group=info["GroupId"],
             type=_TYPES.get(type_, type_),
-            created=_number(info, "CreateTime"),
+            created=_number(info, "CreateTime", LATEST),
             newest=None if following is None else following - 1,
-            last_time=_number(info, "LastMsgTime"),
+            last_time=_number(info, "LastMsgTime", LATEST),
         )
 
 
-def _number(info: dict[str, Any], name: str) -> int | None:
+def _number(info: dict[str, Any], name: str, most: int) -> int | None:
     value = info.get(name)
-    return value if type(value) is int and value > 0 else None
+    return value if type(value) is int and 0 < value <= most else None
 
 
 # The names of the clients, which some pages use for the same types.

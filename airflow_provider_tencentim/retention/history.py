@@ -15,6 +15,8 @@ from airflow_provider_tencentim.client.group_commands import GroupCommands
 
 HISTORY = "group_open_http_svc/group_msg_get_simple"
 PAGE = COMMANDS[HISTORY].chunk
+#: The last second of the year 9998: beyond it there is no calendar, in any zone.
+LATEST = 253_370_764_799
 # After so many empty pages in a row the steps grow: within 1,000 seqs no message is passed over.
 _EMPTY_PAGES = 50
 
@@ -222,7 +224,7 @@ def _entry(item: Mapping[str, Any]) -> Entry:
         raise TencentIMTransientError(HISTORY, None, "the answer has neither a list nor an object as a MsgBody")
     return Entry(
         seq=seq,
-        time=time if type(time) is int and time > 0 else None,
+        time=_time(time),
         place=_optional(item, "IsPlaceMsg", int) or 0,
         system=bool(_optional(item, "IsSystemMsg", int)),
         sender=_optional(item, "From_Account", str) or "",
@@ -230,6 +232,14 @@ def _entry(item: Mapping[str, Any]) -> Entry:
         custom=_optional(item, "CloudCustomData", str),
         random=_optional(item, "MsgRandom", int),
     )
+
+
+def _time(value: object) -> int | None:
+    if type(value) is not int or value <= 0:
+        return None
+    if value > LATEST:  # not taken for unknown: the message may be younger than any cut-off
+        raise TencentIMTransientError(HISTORY, None, "the answer has a time beyond the calendar as its MsgTimeStamp")
+    return value
 
 
 def _optional(item: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -12,8 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from airflow_provider_tencentim.client.arguments import LONGEST_GROUP_ID, check_id
+from airflow_provider_tencentim.client.arguments import LONGEST_GROUP_ID
 from airflow_provider_tencentim.client.bulk import runs, side_by_side
+from airflow_provider_tencentim.client.caller import id_of
 from airflow_provider_tencentim.client.errors import TencentIMError, is_everywhere
 from airflow_provider_tencentim.client.group_commands import GroupCommands
 from airflow_provider_tencentim.client.seqs import SeqSet
@@ -29,6 +30,7 @@ from .state import State
 
 log = logging.getLogger(__name__)
 
+_LIST = "group_open_http_svc/get_appid_group_list"
 # Longer histories are read by themselves, their pages side by side; shorter ones page by page, side by side.
 LONG_HISTORY = 1_000
 # A row is a line of a file that is read as a whole.
@@ -114,7 +116,7 @@ class GroupPlanner:
         # Overrides narrow the types further, and never widen them.
         for group_type in self._policy.group_types or (None,):
             for group in self._client.iter_groups(group_type):
-                yield check_id("GroupId", group, LONGEST_GROUP_ID)
+                yield id_of(_LIST, {"GroupId": group}, "GroupId", LONGEST_GROUP_ID)
 
     def _unless_spared(self, groups: Iterable[str]) -> Iterator[PlanRow | str]:
         """Yield the ids to ask for, and the rows of those that need not be asked for."""
