@@ -39,6 +39,8 @@ class Ledger:
         self, plan: Plan, store: Store, report: Folder | None, archive: Folder | None, state: State | None
     ) -> None:
         self.progress = Progress.from_dict(plan.digest, store.load())
+        if self.progress.next > plan.header.rows:  # of no try of this plan
+            self.progress = Progress(plan.digest)
         self._plan = plan
         self._store = store
         self._state = state

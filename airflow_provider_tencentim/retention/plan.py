@@ -10,13 +10,20 @@ import hashlib
 import hmac
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from airflow_provider_tencentim.client.seqs import LAST_SEQ
+from airflow_provider_tencentim.client.arguments import (
+    LONGEST_GROUP_ID,
+    LONGEST_USER_ID,
+    check_id,
+    check_msg_key,
+)
+from airflow_provider_tencentim.client.seqs import LAST_SEQ, read_ranges
 
 from .files import Folder, from_json, read_file, to_json, write_file
+from .history import LATEST
 
 Chat = Literal["group", "c2c"]
 
@@ -94,7 +101,36 @@ class PlanRow:
             read["pair"] = tuple(read["pair"])
         if "keys" in read:
             read["keys"] = {sender: tuple(keys) for sender, keys in read["keys"].items()}
-        return cls(**read)
+        row = cls(**read)
+        row._check()
+        return row
+
+    def _check(self) -> None:
+        """Refuse a row that says one thing and names another: what it names is what is acted on, and what is counted.
+
+        :raises ValueError: when it does.
+        """
+        if self.action is None:
+            return
+        if self.pair is not None:
+            if self.action not in ("recall", "redact") or self.ranges is not None or not self.keys:
+                raise ValueError("a row of a conversation has another action, or does not name its messages")
+            named = sum(map(len, self.keys.values()))
+        elif self.action == "clear":
+            if self.ranges is not None or self.keys is not None:
+                raise ValueError("a row that clears names messages")
+            named = self.through - self.lower
+        else:
+            if self.ranges is None or self.keys is not None:
+                raise ValueError("a row does not name its messages")
+            named, before = 0, self.lower
+            for first, last in read_ranges(self.ranges):
+                # Ranges that overlap could be so many, and so long, that to put them together took hours.
+                if not before < first <= last <= self.through:
+                    raise ValueError("a row names messages that lie beyond its MsgSeqs, or in no order")
+                named, before = named + last - first + 1, last
+        if named < 1 or named != self.messages:
+            raise ValueError("a row counts another number of messages than it names")
 
 
 def _is_text(value: object) -> bool:
@@ -109,30 +145,46 @@ def _is_seq(value: object) -> bool:
     return type(value) is int and 0 <= value <= LAST_SEQ
 
 
+def _is_time(value: object) -> bool:
+    return type(value) is int and 0 <= value <= LATEST
+
+
+def _is_user(value: object) -> bool:
+    return _passes(check_id, value, LONGEST_USER_ID)
+
+
 def _is_pair(value: object) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_text, value))
+    return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_user, value))
 
 
 def _is_keys(value: object) -> bool:
     return isinstance(value, Mapping) and all(
-        _is_text(sender) and isinstance(keys, list | tuple) and all(map(_is_text, keys))
+        _is_user(sender) and isinstance(keys, list | tuple) and all(_passes(check_msg_key, key) for key in keys)
         for sender, keys in value.items()
     )
 
 
+def _passes(check: Callable[..., str], value: object, *most: int) -> bool:
+    try:
+        check("", value, *most)
+    except ValueError:
+        return False
+    return True
+
+
 _ROW = {
-    "group": _is_text,
+    "group": lambda value: _passes(check_id, value, LONGEST_GROUP_ID),
     "pair": _is_pair,
     "type": _is_text,
-    "create_time": _is_count,
+    "create_time": _is_time,
     "action": lambda value: value in ("clear", "recall", "redact", "redact_and_recall"),
     "through": _is_seq,
     "lower": _is_seq,
     "ranges": _is_text,
     "keys": _is_keys,
     "messages": _is_count,
-    "oldest": _is_count,
-    "newest": _is_count,
+    "oldest": _is_time,
+    "newest": _is_time,
     "skip": _is_text,
 }
 
@@ -200,6 +252,7 @@ def _is_parts(value: object) -> bool:
         isinstance(part, list)
         and len(part) == 2
         and _is_count(part[0])
+        and part[0] <= _ROWS_PER_PART
         and isinstance(part[1], str)
         and _DIGEST.fullmatch(part[1])
         for part in value
@@ -216,7 +269,7 @@ _HEADER_TYPES: dict[str, Any] = {
     "base_url": _is_text,
     "policy": lambda value: isinstance(value, dict),
     "cut_off": _is_text,
-    "created": _is_count,
+    "created": _is_time,
     "run": _is_mapping_to(str),
     "shard": _is_text,
     "holds": lambda value: type(value) is bool,
@@ -309,12 +362,17 @@ class Plan:
         self.header = PlanHeader.from_dict(from_json(_HEADER, content))
 
     def verify(self) -> None:
-        """Read every part, and see that it is what was planned.
+        """Read every row, and see that it is what was planned, and that there are as many as the header says.
 
-        :raises ValueError: when a part is missing or was changed.
+        :raises ValueError: when a part is missing or was changed, or a row is none.
         """
-        for number in range(len(self.header.parts)):
-            self._read(number)
+        groups = messages = 0
+        for row in self.rows():
+            if row.skip is None:
+                groups += 1
+                messages += row.messages
+        if (groups, messages) != (self.header.groups, self.header.messages):
+            raise ValueError(f"the plan's rows are not those that its {_HEADER} counts")
 
     def rows(self) -> Iterator[PlanRow]:
         """Yield the rows in their order, each part compared with the plan's digest again.
@@ -322,11 +380,14 @@ class Plan:
         :raises ValueError: when a part is missing or was changed.
         """
         for number, (count, _) in enumerate(self.header.parts):
-            lines = self._read(number).splitlines()
-            if len(lines) != count:
+            content = self._read(number)
+            if content.count(b"\n") != count or not content.endswith(b"\n"):
                 raise ValueError(f"{_part(number)} has another number of rows than the plan says")
-            for line in lines:
-                yield PlanRow.from_dict(from_json(f"a row of {_part(number)}", line))
+            for line in content.split(b"\n")[:-1]:
+                row = PlanRow.from_dict(from_json(f"a row of {_part(number)}", line))
+                if (row.pair is not None) != (self.header.chat == "c2c"):
+                    raise ValueError(f"{_part(number)} has a row of another kind of chat")
+                yield row
 
     def _read(self, number: int) -> bytes:
         name = _part(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -21,6 +22,8 @@ from airflow_provider_tencentim.emulator import loading
 from airflow_provider_tencentim.emulator.store import App
 from airflow_provider_tencentim.hooks.settings import client_arguments
 from airflow_provider_tencentim.retention.archive import Archive
+from airflow_provider_tencentim.retention.plan import Plan, PlanRow, PlanWriter
+from airflow_provider_tencentim.retention.progress import Progress
 
 MIB = 1024 * 1024
 HEADER = b'{"SdkAppId":1400000000,"ChatType":"Group","MsgTime":"2026010100","MsgList":[\n'
@@ -173,3 +176,94 @@ def test_the_line_of_an_error_is_counted_in_line_ends_and_not_in_pieces():
 def test_ranges_of_all_there_are_take_no_memory_however_often():
     with at_most(8, 20):
         assert len(parse_seqs(["1-4294967295, " * 100 + "1"])) == 4_294_967_295
+
+
+# --- plans ---
+
+ROW = {"group": "room", "type": "Public", "create_time": 1, "action": "recall", "through": 50, "ranges": "1-5, 9"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"messages": 5},
+        {"messages": 7},
+        {"messages": 10**30},
+        {"messages": 6, "ranges": "1-4294967295"},
+        {"messages": 6, "through": 8},
+        {"messages": 2, "ranges": "2, 1"},
+        {"messages": 6, "ranges": "1-6, " * 500_000},
+        {"messages": 6, "lower": 1},
+        {"messages": 6, "keys": {"a": ["1_2_3"]}},
+        {"messages": 6, "action": "clear"},
+        {"messages": 6, "newest": 10**18},
+        {"messages": 6, "create_time": 10**18},
+        {"messages": 6, "group": "\ud800"},
+        {"messages": 6, "group": "x" * 49},
+        {"messages": 0, "ranges": None},
+    ],
+)
+def test_a_row_that_counts_another_number_of_messages_than_it_names_is_refused(change):
+    row = {name: value for name, value in (ROW | change).items() if value is not None}
+    with at_most(16, 5), pytest.raises(ValueError, match=r"^(a row|the range)"):
+        PlanRow.from_dict(row)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"messages": 2},
+        {"action": "clear"},
+        {"action": "redact_and_recall"},
+        {"keys": {"a": ["x"]}},
+        {"keys": {}, "messages": 0},
+        {"ranges": "1"},
+        {"pair": ["a", "\ud800"]},
+    ],
+)
+def test_a_row_of_a_conversation_that_nobody_could_carry_out_is_refused(change):
+    row = {"pair": ["a", "b"], "action": "recall", "keys": {"a": ["1_2_3"]}, "messages": 1}
+    assert PlanRow.from_dict(row).messages == 1
+    with pytest.raises(ValueError, match=r"^a row"):
+        PlanRow.from_dict(row | change)
+
+
+def written_plan(folder, row, **header):
+    """A plan whose digests are right, whatever it says."""
+    writer = PlanWriter(folder)
+    writer.add(row)
+    fields = {"chat": "group", "sdkappid": 1, "base_url": "u", "policy": {}, "cut_off": "c", "created": 1}
+    fields |= {"run": {}, "shard": "1/1", "holds": False, "incremental": False}
+    _, digest = writer.finish(**(fields | header))
+    return digest
+
+
+def test_a_plan_whose_header_counts_fewer_messages_than_its_rows_passes_no_guard(tmp_path):
+    digest = written_plan(tmp_path, PlanRow.from_dict(ROW | {"messages": 6}))
+    Plan(tmp_path, digest).verify()
+    header = json.loads((tmp_path / "header.json").read_bytes()) | {"messages": 1}
+    content = json.dumps(header).encode()
+    (tmp_path / "header.json").write_bytes(content)
+
+    with pytest.raises(ValueError, match="not those that its header"):
+        Plan(tmp_path, hashlib.sha256(content).hexdigest()).verify()
+
+
+def test_a_row_of_a_group_has_no_place_among_conversations(tmp_path):
+    digest = written_plan(tmp_path, PlanRow.from_dict(ROW | {"messages": 6}), chat="c2c")
+
+    with pytest.raises(ValueError, match="another kind of chat"):
+        Plan(tmp_path, digest).verify()
+
+
+def test_a_plan_that_was_made_beyond_the_calendar_is_none(tmp_path):
+    digest = written_plan(tmp_path, PlanRow.from_dict(ROW | {"messages": 6}), created=10**18)
+
+    with pytest.raises(ValueError, match="not the header of a plan"):
+        Plan(tmp_path, digest)
+
+
+def test_progress_of_four_billion_failed_rows_counts_as_none():
+    stored = Progress("d", next=3).to_dict() | {"failed": "1-4294967295"}
+    with at_most(8, 5):
+        assert Progress.from_dict("d", stored).to_dict() == Progress("d").to_dict()
