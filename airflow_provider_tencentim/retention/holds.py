@@ -10,6 +10,9 @@ from airflow_provider_tencentim.client.arguments import LONGEST_TOPIC_ID
 from .patterns import Patterns, is_glob
 
 LARGEST_FILE = 64 * 1_048_576
+# Every id is compared with every glob; no id is longer than a tenth of this.
+_MOST_GLOBS = 10_000
+_LONGEST_GLOB = 1024
 # An id is printable ASCII. A line that holds anything else would hold nothing back, and nobody would notice.
 _STRANGE = re.compile(r"[^\x20-\x7e\r\n]")
 
@@ -50,9 +53,16 @@ def _lines(text: str) -> dict[str, None]:
         number = len(text[: strange.end()].splitlines())
         raise ValueError(f"line {number} holds characters other than printable ASCII")
     held: dict[str, None] = {}
+    globs = 0
     for number, line in enumerate(text.splitlines(), 1):
         bare = line.strip()
-        if len(bare) > LONGEST_TOPIC_ID and not is_glob(bare):
+        if is_glob(bare):
+            globs += 1
+            if len(bare) > _LONGEST_GLOB or globs > _MOST_GLOBS:
+                raise ValueError(
+                    f"line {number}: more than {_MOST_GLOBS} globs, or one of more than {_LONGEST_GLOB} bytes"
+                )
+        elif len(bare) > LONGEST_TOPIC_ID:
             raise ValueError(f"line {number} is longer than any id: write one id or glob a line")
         if bare:
             # A blank at an end may belong to an id or not: rather too much is held than too little.

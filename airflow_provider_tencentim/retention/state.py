@@ -12,7 +12,8 @@ from .files import Folder, from_json, read_file, to_json, write_file
 from .plan import PlanRow
 from .policy import RetentionPolicy
 
-_LONGEST = 64 * 1024 * 1024
+# A hundred thousand groups a file, and 25 million in all; it is read into ten times as much memory at most.
+_LONGEST = 16 * 1024 * 1024
 
 # By group and kind of work: CreateTime and MsgSeq.
 _Stored = dict[str, dict[str, list[int]]]

@@ -22,7 +22,9 @@ from airflow_provider_tencentim.emulator import loading
 from airflow_provider_tencentim.emulator.store import App
 from airflow_provider_tencentim.hooks.settings import client_arguments
 from airflow_provider_tencentim.retention.archive import Archive
+from airflow_provider_tencentim.retention.holds import read_holds
 from airflow_provider_tencentim.retention.plan import Plan, PlanRow, PlanWriter
+from airflow_provider_tencentim.retention.policy_file import read_policy
 from airflow_provider_tencentim.retention.progress import Progress
 
 MIB = 1024 * 1024
@@ -267,3 +269,22 @@ def test_progress_of_four_billion_failed_rows_counts_as_none():
     stored = Progress("d", next=3).to_dict() | {"failed": "1-4294967295"}
     with at_most(8, 5):
         assert Progress.from_dict("d", stored).to_dict() == Progress("d").to_dict()
+
+
+# --- holds, policies ---
+
+
+@pytest.mark.parametrize("content", [b"*" * 1025, b"".join(b"%d*\n" % number for number in range(10_001))])
+def test_globs_that_would_take_minutes_to_compare_are_refused(content):
+    path = SimpleNamespace(open=lambda mode: io.BytesIO(content))
+    with at_most(24, 20), pytest.raises(ValueError, match="more than 10000 globs, or one of more than 1024 bytes"):
+        read_holds(path)
+
+
+@pytest.mark.parametrize("name", ["p.yaml", "p.json"])
+@pytest.mark.parametrize("start", ["[", '{"a":', "- ", "? ", "!a "])
+def test_a_policy_that_is_nested_without_end_is_refused_soon(name, start):
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match=name):
+        read_policy((start * MIB)[:MIB], name)
+    assert time.monotonic() - begun < 60
