@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV   := .venv
 VENV2  := .venv-airflow2
-VENV3  := .venv-release
-VENVF  := .venv-fleet
+VENV_RELEASE := .venv-release
+VENV_FLEET := .venv-fleet
+VENV_FUZZ := .venv-fuzz
 BIN    := $(VENV)/bin
 # Of every file that is installed the hash is known, of what builds packages that come as source only, too.
 HASHES := --require-hashes --require-build-hashes --build-constraints requirements/build.txt
@@ -12,7 +13,7 @@ HASHES := --require-hashes --require-build-hashes --build-constraints requiremen
 wheel check-reproducible release: export SOURCE_DATE_EPOCH := 1580601600
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo ui test test-unit test-airflow2 test-system test-fleet bench scale chaos lint types wheel check-wheel check-reproducible release audit lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 test-system test-fleet bench scale chaos fuzz lint types wheel check-wheel check-reproducible release audit lock clean
 
 help:           ## this list
 	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 21
@@ -37,8 +38,11 @@ test-airflow2: $(VENV2)/.ready    ## the operators' tests, on Airflow 2.11
 test-system: $(VENV)/.ready    ## Airflow's web UI and its scheduler, as make ui starts them: a minute
 	$(BIN)/python -m pytest tests/system
 
-test-fleet: $(VENVF)/.ready    ## LocalExecutor, and Celery workers: needs postgresql and redis-server, four minutes
-	$(VENVF)/bin/python -m pytest tests/fleet
+test-fleet: $(VENV_FLEET)/.ready    ## LocalExecutor, and Celery workers: needs postgresql and redis-server, four minutes
+	$(VENV_FLEET)/bin/python -m pytest tests/fleet
+
+fuzz: $(VENV_FUZZ)/.ready    ## bad input, guided by coverage: SECONDS=60 for each target
+	$(VENV_FUZZ)/bin/python fuzz/run.py --seconds $(or $(SECONDS),60)
 
 bench: $(VENV)/.ready    ## every figure of the documents, beside an alternative
 	@for benchmark in emulator_speed emulator_memory seqs_memory cutoff_reads call_cpu recall_speed fleet_pace against_others sweep sweep_memory; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
@@ -66,20 +70,20 @@ check-wheel: wheel    ## install the wheel alone beside a stock Airflow, and see
 check-reproducible: $(VENV)/.ready    ## build in unlike places, and compare the bytes
 	$(BIN)/python scripts/check_reproducible.py
 
-release: $(VENV)/.ready $(VENV3)/.ready    ## wheel, sdist, SBOM and checksums into dist/; uploads nothing
+release: $(VENV)/.ready $(VENV_RELEASE)/.ready    ## wheel, sdist, SBOM and checksums into dist/; uploads nothing
 	rm -rf dist
 	$(BIN)/hatchling build
-	$(VENV3)/bin/python scripts/sbom.py $(BIN)/uv dist/*.whl
+	$(VENV_RELEASE)/bin/python scripts/sbom.py $(BIN)/uv dist/*.whl
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
-audit: $(VENV)/.ready $(VENV2)/.ready $(VENV3)/.ready    ## what is pinned: withdrawn, forbidden, unlicensed, vulnerable? AUDIT=--strict
+audit: $(VENV)/.ready $(VENV2)/.ready $(VENV_RELEASE)/.ready    ## what is pinned: withdrawn, forbidden, unlicensed, vulnerable? AUDIT=--strict
 	$(BIN)/python scripts/audit.py $(AUDIT)
 
 lock: $(VENV)/.ready    ## pin what is new in pyproject.toml, with hashes
 	scripts/lock.sh $(BIN)/uv
 
 clean:          ## remove all that was made here
-	rm -rf $(VENV) $(VENV2) $(VENV3) $(VENVF) dist .demo .ui .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV2) $(VENV_RELEASE) $(VENV_FLEET) $(VENV_FUZZ) fuzz/crashes dist .demo .ui .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.ready: requirements/airflow-3.3.txt requirements/uv.txt requirements/build.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
@@ -94,13 +98,19 @@ $(VENV2)/.ready: requirements/airflow-2.11.txt pyproject.toml $(VENV)/.ready
 	$(BIN)/uv pip install --quiet --python $(VENV2)/bin/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV3)/.ready: requirements/release.txt $(VENV)/.ready
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV3)
-	$(BIN)/uv pip sync --quiet --python $(VENV3)/bin/python $(HASHES) $<
+$(VENV_RELEASE)/.ready: requirements/release.txt $(VENV)/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV_RELEASE)
+	$(BIN)/uv pip sync --quiet --python $(VENV_RELEASE)/bin/python $(HASHES) $<
 	touch $@
 
-$(VENVF)/.ready: requirements/airflow-3.3-fleet.txt pyproject.toml $(VENV)/.ready
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENVF)
-	$(BIN)/uv pip sync --quiet --python $(VENVF)/bin/python $(HASHES) $<
-	$(BIN)/uv pip install --quiet --python $(VENVF)/bin/python --no-deps --no-build-isolation --editable .
+$(VENV_FLEET)/.ready: requirements/airflow-3.3-fleet.txt pyproject.toml $(VENV)/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV_FLEET)
+	$(BIN)/uv pip sync --quiet --python $(VENV_FLEET)/bin/python $(HASHES) $<
+	$(BIN)/uv pip install --quiet --python $(VENV_FLEET)/bin/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV_FUZZ)/.ready: requirements/airflow-3.3.txt requirements/fuzz.txt pyproject.toml $(VENV)/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV_FUZZ)
+	$(BIN)/uv pip sync --quiet --python $(VENV_FUZZ)/bin/python $(HASHES) requirements/airflow-3.3.txt requirements/fuzz.txt
+	$(BIN)/uv pip install --quiet --python $(VENV_FUZZ)/bin/python --no-deps --no-build-isolation --editable .
 	touch $@

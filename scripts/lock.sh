@@ -25,3 +25,5 @@ airflow requirements/airflow-2.11.txt 2.11.2 --exclude-newer 2026-03-20 \
     --exclude-newer-package uv=2026-11-15 --exclude-newer-package ruff=2026-11-15
 echo uv | pin requirements/uv.txt - --constraints requirements/airflow-3.3.txt
 printf '%s\n' cyclonedx-bom pip-audit | pin requirements/release.txt -
+# Beside the first one, for make fuzz: the last version with a wheel for Python 3.11.
+echo "atheris==3.0.0" | pin requirements/fuzz.txt -
