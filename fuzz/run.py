@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import random
 import re
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CRASHES = HERE / "crashes"
+_SEEDS = 64
 
 
 def targets() -> list[str]:
@@ -26,19 +29,25 @@ def run(name: str, seconds: int) -> bool:
     with tempfile.TemporaryDirectory(prefix="fuzz-corpus-") as corpus:
         command = [
             sys.executable, str(HERE / "one.py"), name, corpus, f"-max_total_time={seconds}", "-max_len=16384",
+            "-len_control=0",
             "-timeout=60", "-rss_limit_mb=2048", f"-artifact_prefix={CRASHES / name}-", "-print_final_stats=1",
         ]  # fmt: skip
         CRASHES.mkdir(exist_ok=True)
+        for number in range(_SEEDS):  # hypothesis makes a value of any bytes: the longer, the richer
+            seed = random.Random(number).randbytes(64 * (number + 1))  # noqa: S311
+            (Path(corpus) / f"seed-{number}").write_bytes(seed)
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False, env=_environment(corpus)
         )
         said = done.stdout + done.stderr
         executed = re.search(r"stat::number_of_executed_units:\s*(\d+)", said)
-        covered = re.findall(r"cov: (\d+)", said)
+        covered = re.search(r".*cov: (\d+)", said, re.DOTALL)
         peak = re.search(r"stat::peak_rss_mb:\s*(\d+)", said)
+        executions, coverage, memory = (one[1] if one else "?" for one in (executed, covered, peak))
+        verdict = "CRASH" if done.returncode else "ok"
         print(
-            f"{name:12} {seconds:5} s {executed[1] if executed else '?':>9} executions, coverage {covered[-1] if covered else '?':>5}, "
-            f"peak {peak[1] if peak else '?':>4} MiB: {'ok' if done.returncode == 0 else 'CRASH'}",
+            f"{name:12} {seconds:5} s {executions:>9} executions, "
+            f"coverage {coverage:>5}, peak {memory:>4} MiB: {verdict}",
             flush=True,
         )
         if done.returncode:
@@ -48,8 +57,6 @@ def run(name: str, seconds: int) -> bool:
 
 
 def _environment(folder: str) -> dict[str, str]:
-    import os
-
     return os.environ | {"TMPDIR": folder, "AIRFLOW_HOME": folder, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
 
 

@@ -77,7 +77,7 @@ def fields(**known: st.SearchStrategy[object]) -> st.SearchStrategy[dict[str, ob
 def json_text(value: object) -> str:
     """Return a value as JSON, with NaN and halves of pairs, as careless servers write it; deep ones included."""
     try:
-        return json.dumps(value)
+        return json.dumps(value, default=str)
     except RecursionError:
         return "[" * 900 + "]" * 900
 
