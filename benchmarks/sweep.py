@@ -30,7 +30,7 @@ GROUPS = {percent: groups // (10 if QUICK else 1) for percent, groups in {1: 100
 PAGE = 20
 KEY = "benchmark" * 7
 # Opening connections one by one and the last answers cost some tenths of a second, more beside a short run.
-LEAST = 0.5 if QUICK else 0.75
+LEAST = 0.5 if QUICK else 0.7
 
 
 def sweep(app: App) -> tuple[float, float, dict[str, int]]:
