@@ -45,7 +45,7 @@ fuzz: $(VENV_FUZZ)/.ready    ## bad input, guided by coverage: SECONDS=60 for ea
 	$(VENV_FUZZ)/bin/python fuzz/run.py --seconds $(or $(SECONDS),60)
 
 bench: $(VENV)/.ready    ## every figure of the documents, beside an alternative
-	@for benchmark in emulator_speed emulator_memory seqs_memory cutoff_reads call_cpu recall_speed fleet_pace against_others sweep sweep_memory; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in emulator_speed emulator_memory seqs_memory parse_cost cutoff_reads call_cpu recall_speed fleet_pace against_others sweep sweep_memory; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
 scale: $(VENV)/.ready    ## retention of 10,000 groups with 2,000,000 messages in real Airflow: minutes
 	$(BIN)/python benchmarks/retention_scale.py

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +26,6 @@ RETENTION = sorted(
     for path in ROOT.glob("retention/*.py")
     if path.stem != "__init__"
 )
-# Milliseconds for all modules of operators together.
-PARSE_BUDGET = 10
 # What a DAG file has paid for anyway.
 AIRFLOW = "airflow.sdk" if importlib.util.find_spec("airflow.sdk") else "airflow.models"
 
@@ -56,25 +53,6 @@ def test_operators_load_neither_the_http_library_nor_the_models(loaded_by_operat
     heavy |= {"pydantic", "pendulum", "yaml", "re2"}
 
     assert not heavy & {name.partition(".")[0] for name in loaded_by_operators}
-
-
-def test_operators_are_imported_within_the_budget():
-    code = (
-        "import importlib, time\n"
-        f"for name in {[AIRFLOW, 'airflow.providers.common.compat.sdk']!r}: importlib.import_module(name)\n"
-        "from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator\n"
-        "started = time.process_time()\n"
-        f"for name in {OPERATORS!r}: importlib.import_module(name)\n"
-        "print('\\n', 1000 * (time.process_time() - started))"
-    )
-    # Once for the compiler, as an installation does.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    measured = []
-    while len(measured) < 5 and not (measured and measured[-1] < PARSE_BUDGET):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, env=environment)
-        measured.append(float(done.stdout.splitlines()[-1]))
-
-    assert min(measured) < PARSE_BUDGET
 
 
 def test_operators_load_neither_client_nor_hook_nor_emulator(loaded_by_operators):
