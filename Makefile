@@ -5,6 +5,7 @@ VENV2  := .venv-airflow2
 VENV_RELEASE := .venv-release
 VENV_FLEET := .venv-fleet
 VENV_FUZZ := .venv-fuzz
+VENV_MUTATION := .venv-mutation
 BIN    := $(VENV)/bin
 # Of every file that is installed the hash is known, of what builds packages that come as source only, too.
 HASHES := --require-hashes --require-build-hashes --build-constraints requirements/build.txt
@@ -13,7 +14,7 @@ HASHES := --require-hashes --require-build-hashes --build-constraints requiremen
 wheel check-reproducible release: export SOURCE_DATE_EPOCH := 1580601600
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo ui test test-unit test-airflow2 test-system test-fleet bench scale chaos fuzz lint types wheel check-wheel check-reproducible release audit lock clean
+.PHONY: help venv demo ui test test-unit test-airflow2 test-system test-fleet bench scale chaos fuzz mutants coverage lint types wheel check-wheel check-reproducible release audit lock clean
 
 help:           ## this list
 	@grep -E '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 21
@@ -53,6 +54,13 @@ scale: $(VENV)/.ready    ## retention of 10,000 groups with 2,000,000 messages i
 chaos: $(VENV)/.ready    ## 100,000 calls in bad weather, and nothing wrong at the end: ten minutes; SEED=1 repeats one
 	$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED))
 
+coverage: $(VENV)/.ready    ## lines and branches of client, hooks, operators, retention: 95 % at least
+	$(BIN)/python -m pytest tests/unit tests/contract tests/airflow --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95 \
+		$(foreach part,client hooks operators retention,--cov=airflow_provider_tencentim/$(part))
+
+mutants: $(VENV_MUTATION)/.ready    ## change MODULE=airflow_provider_tencentim/... in every small way: do the tests notice?
+	$(VENV_MUTATION)/bin/python scripts/mutants.py $(MODULE)
+
 lint: $(VENV)/.ready    ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -83,7 +91,7 @@ lock: $(VENV)/.ready    ## pin what is new in pyproject.toml, with hashes
 	scripts/lock.sh $(BIN)/uv
 
 clean:          ## remove all that was made here
-	rm -rf $(VENV) $(VENV2) $(VENV_RELEASE) $(VENV_FLEET) $(VENV_FUZZ) fuzz/crashes dist .demo .ui .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV2) $(VENV_RELEASE) $(VENV_FLEET) $(VENV_FUZZ) $(VENV_MUTATION) .mutants fuzz/crashes dist .demo .ui .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.ready: requirements/airflow-3.3.txt requirements/uv.txt requirements/build.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
@@ -113,4 +121,9 @@ $(VENV_FUZZ)/.ready: requirements/airflow-3.3.txt requirements/fuzz.txt pyprojec
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV_FUZZ)
 	$(BIN)/uv pip sync --quiet --python $(VENV_FUZZ)/bin/python $(HASHES) requirements/airflow-3.3.txt requirements/fuzz.txt
 	$(BIN)/uv pip install --quiet --python $(VENV_FUZZ)/bin/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV_MUTATION)/.ready: requirements/airflow-3.3.txt requirements/mutation.txt $(VENV)/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV_MUTATION)
+	$(BIN)/uv pip sync --quiet --python $(VENV_MUTATION)/bin/python $(HASHES) requirements/airflow-3.3.txt requirements/mutation.txt
 	touch $@

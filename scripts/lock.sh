@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Pins all that is ever installed here, with hashes: the test environments, uv itself, what builds the packages that
-# come as source only, and the tools of a release. Pins that still fit stay as they are; delete a file to have it all
+# come as source only, and the tools of a release, of fuzzing and of mutation testing. Pins that still fit stay as they are; delete a file to have it all
 # anew. Airflow's own constraints are not reachable everywhere, so dates stand in for them: an older Airflow works with
 # what there was when it came out.
 set -eu
@@ -27,3 +27,4 @@ echo uv | pin requirements/uv.txt - --constraints requirements/airflow-3.3.txt
 printf '%s\n' cyclonedx-bom pip-audit | pin requirements/release.txt -
 # Beside the first one, for make fuzz: the last version with a wheel for Python 3.11.
 echo "atheris==3.0.0" | pin requirements/fuzz.txt -
+echo mutmut | pin requirements/mutation.txt - --constraints requirements/airflow-3.3.txt

@@ -30,3 +30,17 @@ os.environ.update(
 )
 for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
     del os.environ[name]
+
+# Mutation testing runs the same tests hundreds of times: what a few examples do not show counts as not shown.
+if os.environ.get("TENCENTIM_FEW_EXAMPLES"):
+    from hypothesis import HealthCheck, Phase, settings
+
+    settings.register_profile(
+        "few",
+        max_examples=20,
+        derandomize=True,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    settings.load_profile("few")

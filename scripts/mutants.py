@@ -1,0 +1,114 @@
+"""Changes one module in every small way there is, and sees whether the tests notice: ``make mutants MODULE=...``.
+
+It works on a copy in ``.mutants``: the tree stays as it is. Only tests that need no socket are run, and of them those
+that are about the module, each until the first failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "airflow_provider_tencentim"
+COPY = ROOT / ".mutants"
+TREE = (PACKAGE, "tests", "example_dags", "docs", "scripts", "requirements", "pyproject.toml", "README.md", "Makefile")
+
+# Which tests are about a module; of one that is not named here all in tests/unit are, and that takes long.
+TESTS = {
+    "client/arguments.py": ("client_arguments", "messages"),
+    "client/bulk.py": ("bulk",),
+    "client/endpoint.py": ("endpoint",),
+    "client/errors.py": ("client_errors", "turns"),
+    "client/messages.py": ("messages",),
+    "client/pacing.py": ("pacing",),
+    "client/seqs.py": ("seqs",),
+    "client/signature.py": ("signature",),
+    "hooks/settings.py": ("settings",),
+    "operators/arguments.py": ("operators_arguments",),
+    "retention/archive.py": ("retention_archive",),
+    "retention/buckets.py": ("retention_buckets",),
+    "retention/c2c_policy.py": ("retention_c2c_policy",),
+    "retention/criteria.py": ("retention_policy", "retention_c2c_policy"),
+    "retention/cutoff.py": ("retention_cutoff",),
+    "retention/durations.py": ("retention_durations", "retention_policy"),
+    "retention/files.py": ("retention_files", "retention_plan"),
+    "retention/holds.py": ("retention_holds",),
+    "retention/ledger.py": ("retention_ledger", "retention_sweep"),
+    "retention/outcome.py": ("retention_ledger", "retention_sweep"),
+    "retention/patterns.py": ("retention_patterns", "retention_holds"),
+    "retention/plan.py": ("retention_plan",),
+    "retention/policy.py": ("retention_policy", "retention_c2c_policy"),
+    "retention/policy_file.py": ("retention_policy_file",),
+    "retention/policy_keys.py": ("retention_policy", "retention_c2c_policy"),
+    "retention/progress.py": ("retention_progress",),
+    "retention/state.py": ("retention_state",),
+    "retention/sweep.py": ("retention_sweep",),
+}
+
+# Killed by a test, or by running into a loop that the module does not have.
+KILLED = {1: "killed", 3: "killed", -24: "time-out", 24: "time-out", 36: "time-out", 152: "time-out", 255: "time-out"}
+NAMES = {0: "survived", 5: "no tests", 33: "no tests", 34: "skipped", 35: "suspicious", **KILLED}
+
+
+def main() -> int:
+    module = Path(sys.argv[1]).resolve().relative_to(ROOT)
+    if not (ROOT / module).is_file() or module.parts[0] != PACKAGE:
+        sys.exit(f"{module} is no module of {PACKAGE}")
+    tests = [f"tests/unit/test_{name}.py" for name in TESTS.get("/".join(module.parts[1:]), ())]
+    tests = [name for name in tests if (ROOT / name).exists()] or ["tests/unit"]
+    _copy(module, tests)
+    environment = {**os.environ, "TENCENTIM_FEW_EXAMPLES": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    mutmut = [sys.executable, "-m", "mutmut"]
+    run = subprocess.run([*mutmut, "run", "--max-children", "2"], cwd=COPY, env=environment, capture_output=True)
+    results = COPY / "mutants" / f"{module}.meta"
+    codes = json.loads(results.read_text())["exit_code_by_key"] if results.exists() else {}
+    if run.returncode or not codes or None in codes.values():
+        sys.stdout.write(run.stdout.decode(errors="replace")[-6000:] + run.stderr.decode(errors="replace")[-3000:])
+        print(f"{module}: no result ({len(codes)} mutants)")
+        return 1
+    alive = [name for name, code in codes.items() if code not in KILLED]
+    for name in alive:
+        shown = subprocess.run([*mutmut, "show", name], cwd=COPY, env=environment, capture_output=True, text=True)
+        print(f"--- {NAMES.get(codes[name], codes[name])}: {name}")
+        print(
+            "\n".join(
+                line for line in shown.stdout.splitlines() if line[:1] in "+-@ " and line[:3] not in ("---", "+++")
+            )
+        )
+    counts = Counter(NAMES.get(code, f"exit {code}") for code in codes.values())
+    killed = len(codes) - len(alive)
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
+    print(f"{module}: {killed} of {len(codes)} killed, {killed / len(codes):.1%} ({kinds}); by {' '.join(tests)}")
+    return 0
+
+
+def _copy(module: Path, tests: list[str]) -> None:
+    shutil.rmtree(COPY, ignore_errors=True)
+    COPY.mkdir()
+    for name in TREE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, COPY / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, COPY / name)
+    options = {
+        "source_paths": [PACKAGE],
+        "only_mutate": [module.as_posix()],
+        "also_copy": [name for name in TREE if name != PACKAGE],
+        "pytest_add_cli_args": ["-x", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args_test_selection": tests,
+        "timeout_multiplier": 10.0,
+        "timeout_constant": 5.0,
+    }
+    with (COPY / "pyproject.toml").open("a") as file:
+        file.write("\n[tool.mutmut]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in options.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
