@@ -12,7 +12,7 @@ HINT = "; with render_template_as_native_obj an id of digits becomes a number: q
 
 
 def refusal(check, *values):
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r".") as caught:
         check(*values)
     return str(caught.value)
 

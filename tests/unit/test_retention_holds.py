@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from airflow_provider_tencentim.retention import holds
@@ -78,3 +80,22 @@ def test_a_file_that_is_too_large_is_an_error(held, monkeypatch):
     assert held(b"g1\ng2").matches("g2")
     with pytest.raises(ValueError, match="more than 5 bytes"):
         held(b"g1\ng23")
+
+
+def test_no_more_of_a_file_is_read_than_tells_that_it_is_too_large():
+    class Endless(io.BytesIO):
+        def open(self, mode):
+            return self
+
+        def read(self, size=-1):
+            assert size == holds.LARGEST_FILE + 1
+            return b"g1"
+
+    assert list(read_holds(Endless())) == ["g1"]
+
+
+def test_the_longest_id_holds_and_a_longer_line_is_an_error(held):
+    assert held(b"a" * 96).matches("a" * 96)
+    assert held(b"*" + b"a" * 96).matches("a" * 97)
+    with pytest.raises(ValueError, match="line 1 is longer than any id"):
+        held(b"a" * 97)

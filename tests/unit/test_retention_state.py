@@ -244,3 +244,23 @@ def test_a_state_that_cannot_be_written_is_an_error(tmp_path):
 
     with pytest.raises(OSError, match="file"):
         record(tmp_path / "file", row(through=10))
+
+
+@pytest.mark.parametrize("bucket", [0, 1, 2, 255])
+def test_a_group_of_any_bucket_is_read_anew_after_a_save(tmp_path, bucket):
+    group = next(name for name in map("room-{}".format, range(10_000)) if bucket_of(name) == bucket)
+    record(tmp_path, row(group, through=10))
+    state = State(tmp_path, APP, policy())
+
+    assert state.through(group, 5) == 10
+    state.record(row(group, through=20, lower=10))
+    state.save()
+    record(tmp_path, row(group, through=30, lower=20))
+    assert state.through(group, 5) == 30
+
+
+def test_a_group_without_a_creation_time_is_kept_under_zero(tmp_path):
+    record(tmp_path, row(through=10, created=None))
+
+    assert through(tmp_path, created=0) == 10
+    assert through(tmp_path, created=1) == 0
