@@ -34,7 +34,7 @@ TESTS = {
     "retention/archive.py": ("retention_archive",),
     "retention/buckets.py": ("retention_buckets",),
     "retention/c2c_policy.py": ("retention_c2c_policy",),
-    "retention/criteria.py": ("retention_policy", "retention_c2c_policy"),
+    "retention/criteria.py": ("retention_criteria", "retention_policy", "retention_c2c_policy"),
     "retention/cutoff.py": ("retention_cutoff",),
     "retention/durations.py": ("retention_durations", "retention_policy"),
     "retention/files.py": ("retention_files", "retention_plan"),

@@ -329,6 +329,8 @@ def test_a_plan_of_another_format_is_refused(tmp_path, other):
         {"chat": "room"},
         {"policy": []},
         {"run": {"dag_id": 1}},
+        {"run": [["dag_id", "x"]]},
+        {"run": {"dag_id": "x", "task_id": None}},
         {"skipped": {"held": True}},
         {"holds": 1},
         {"sdkappid": "1400000000"},
@@ -459,3 +461,26 @@ def test_the_writer_says_when_it_cannot_write(tmp_path):
 
     with pytest.raises(OSError, match="file"):
         PlanWriter(Path(tmp_path / "file" / "plan"))
+
+
+def test_a_part_ends_with_the_row_that_reaches_its_size(tmp_path, monkeypatch):
+    write(tmp_path / "one", ROWS[:1])
+    size = (tmp_path / "one" / "rows-00000.jsonl").stat().st_size
+    monkeypatch.setattr(plan_module, "_BYTES_PER_PART", size)
+    assert [part[0] for part in write(tmp_path / "many", [ROWS[0]] * 3)[0].parts] == [1, 1, 1]
+
+    monkeypatch.setattr(plan_module, "_BYTES_PER_PART", size + 1)
+    assert [part[0] for part in write(tmp_path / "pairs", [ROWS[0]] * 4)[0].parts] == [2, 2]
+
+
+def test_what_is_refused_says_why_and_no_more(tmp_path):
+    with pytest.raises(ValueError, match=r"^there is no finished plan at plan_path$"):
+        Plan(tmp_path, "0" * 64)
+    with pytest.raises(ValueError, match=r"^plan_digest must be the digest that the planning task returned$"):
+        plan_module.check_digest("0" * 63)
+
+
+def test_a_plan_knows_its_digest(tmp_path):
+    _, digest = write(tmp_path)
+
+    assert Plan(tmp_path, digest).digest == digest

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_tencentim.client.nothing import is_nothing
 from airflow_provider_tencentim.retention.durations import Age
 from airflow_provider_tencentim.retention.policy import Replacement, RetentionPolicy
 
@@ -433,7 +434,7 @@ ids = st.text(st.sampled_from("ab*?[]@# '"), min_size=1, max_size=6).filter(
     lambda text: text == text.strip() and text != "[]" and not text.startswith("['")
 )
 some_ids = st.lists(ids, min_size=1, max_size=4)
-words = st.text(min_size=1, max_size=8).filter(lambda text: text.strip() and text.strip() not in NOTHING)
+words = st.text(min_size=1, max_size=8).filter(lambda text: not is_nothing(text))
 moments = st.datetimes(datetime(1990, 1, 1), datetime(2026, 5, 1))
 durations = st.timedeltas(timedelta(days=2), timedelta(days=9000))
 json_like = st.recursive(

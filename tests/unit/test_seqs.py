@@ -186,3 +186,9 @@ def test_windows_are_made_while_the_seqs_come():
 
     assert next(made) == list(range(1, 21))
     assert next(made) == list(range(21, 41))
+
+
+@pytest.mark.parametrize(("value", "shown"), [("text", "str"), (None, "NoneType"), (True, "bool"), (-5, "-5")])
+def test_of_what_is_no_seq_only_a_number_is_shown(value, shown):
+    with pytest.raises(ValueError, match=f"not {shown}$"):
+        check_seq(value)
