@@ -39,16 +39,16 @@ TESTS = {
     "retention/durations.py": ("retention_durations", "retention_policy"),
     "retention/files.py": ("retention_files", "retention_plan"),
     "retention/holds.py": ("retention_holds",),
-    "retention/ledger.py": ("retention_ledger", "retention_sweep"),
-    "retention/outcome.py": ("retention_ledger", "retention_sweep"),
+    "retention/ledger.py": ("retention_ledger",),
+    "retention/outcome.py": ("retention_ledger",),
     "retention/patterns.py": ("retention_patterns", "retention_holds"),
-    "retention/plan.py": ("retention_plan",),
-    "retention/policy.py": ("retention_policy", "retention_c2c_policy"),
+    "retention/plan.py": ("retention_plan", "retention_policy_keys"),
+    "retention/policy.py": ("retention_policy_keys", "retention_policy", "retention_c2c_policy"),
     "retention/policy_file.py": ("retention_policy_file",),
-    "retention/policy_keys.py": ("retention_policy", "retention_c2c_policy"),
+    "retention/policy_keys.py": ("retention_policy_keys", "retention_policy", "retention_c2c_policy"),
     "retention/progress.py": ("retention_progress",),
     "retention/state.py": ("retention_state",),
-    "retention/sweep.py": ("retention_sweep",),
+    "retention/sweep.py": ("retention_sweep_retries",),
 }
 
 # Killed by a test, or by running into a loop that the module does not have.
