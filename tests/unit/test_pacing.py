@@ -132,3 +132,18 @@ def test_a_command_keeps_under_its_documented_limit(path):
 def test_a_slower_connection_slows_every_command():
     assert rate_of(find_command("im_open_login_svc/account_check"), 20) == 20
     assert rate_of(find_command("group_open_http_svc/get_appid_group_list"), 20) == pytest.approx(0.95)
+
+
+def test_a_machine_that_has_just_started_need_not_wait_either(clock):
+    clock.now = 0.25
+
+    assert ProcessPacer().reserve("app/command", 190) == 0
+    pacer = ProcessPacer()
+    pacer.slow_down("app/command", 0.5)
+    assert pacer.reserve("app/command", 190) == pytest.approx(0.5)
+
+
+def test_a_connection_may_go_up_to_the_documented_limit():
+    usual = next(command for command in COMMANDS.values() if command.calls_per_second == 200)
+
+    assert rate_of(usual, 200) == 200

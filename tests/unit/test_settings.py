@@ -46,6 +46,7 @@ def test_sdkappid_and_key_are_enough():
     assert client.base_url == "https://console.tim.qq.com"
 
 
+COMMANDS_SAID = "allowed_commands must be 'read' or a list of commands such as openim/modify_group_msg"
 EVERY_FIELD = {
     "region": "seoul",
     "admin_identifier": "boss",
@@ -431,3 +432,26 @@ def test_a_test_of_a_malformed_connection_says_what_is_wrong_instead_of_raising(
 
     assert not works
     assert "SDKAppID" in message
+
+
+@pytest.mark.parametrize(
+    ("extra", "fields", "said"),
+    [
+        (None, {"schema": "https"}, "schema is not used: put http:// or https:// into the API host"),
+        (None, {"login": None}, "SDKAppID (login) is missing or not a whole number"),
+        (None, {"login": "٣"}, "SDKAppID (login) is missing or not a whole number"),
+        (None, {"password": " "}, "Secret key (password) is missing"),
+        ("[]", {}, "extra is not a JSON object"),
+        ({"admin_identifier": "a" * 33}, {}, "admin_identifier is 33 bytes long, 32 are allowed"),
+        ({"usersig_ttl": "٣"}, {}, "usersig_ttl must be a whole number"),
+        ({"timeout": "٣"}, {}, "timeout must be a number"),
+        ({"q" * 50: 1}, {}, f"extra has an unknown field '{'q' * 40}'; known are {', '.join(CONN_FIELDS)}"),
+        ({"allowed_commands": []}, {}, COMMANDS_SAID),
+        ({"allowed_commands": [5]}, {}, COMMANDS_SAID),
+        ({"allowed_commands": ["a", ""]}, {}, COMMANDS_SAID),
+    ],
+)
+def test_what_is_wrong_is_said_in_these_words(extra, fields, said):
+    with pytest.raises(ValueError, match=r".") as caught:
+        arguments_of(connection(extra, **fields))
+    assert str(caught.value) == said
