@@ -37,7 +37,7 @@ TESTS = {
     "retention/criteria.py": ("retention_criteria", "retention_policy", "retention_c2c_policy"),
     "retention/cutoff.py": ("retention_cutoff",),
     "retention/durations.py": ("retention_durations", "retention_policy"),
-    "retention/files.py": ("retention_files", "retention_plan"),
+    "retention/files.py": ("retention_files",),
     "retention/holds.py": ("retention_holds",),
     "retention/ledger.py": ("retention_ledger",),
     "retention/outcome.py": ("retention_ledger",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tracemalloc
@@ -217,3 +218,72 @@ def test_parts_of_an_earlier_try_are_taken_away_and_others_are_not(tmp_path):
 
     left = sorted(path.stem for path in tmp_path.iterdir())
     assert left == ["report-00000", "report-00004", "report-failed-00002"]
+
+
+# --- on object storage
+
+
+class Stored:
+    """A path on object storage, or one that only looks like it and is on this machine."""
+
+    def __init__(self, path, protocol, objects):
+        self.path, self.protocol, self.objects = path, protocol, objects
+
+    @property
+    def parent(self):
+        return Stored(self.path.rpartition("/")[0], self.protocol, self.objects)
+
+    def mkdir(self, parents, exist_ok):
+        assert parents is exist_ok is True
+
+    def open(self, mode):
+        assert mode == "wb"
+        self.objects.append(file := io.BytesIO())
+        file.close = lambda: None
+        return file
+
+
+def test_an_object_store_puts_a_whole_object(tmp_path):
+    objects = []
+    write_file(Stored(f"{tmp_path}/a/b", "s3", objects), b"content")
+
+    assert [file.getvalue() for file in objects] == [b"content"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("protocol", ["", "file", "local"])
+def test_a_path_of_a_store_that_is_this_machine_is_written_as_a_file(tmp_path, protocol):
+    write_file(Stored(f"{tmp_path}/b", protocol, []), b"content")
+
+    assert (tmp_path / "b").read_bytes() == b"content"
+
+
+def test_what_has_no_protocol_and_is_no_path_is_opened(tmp_path):
+    class Bare(Stored):
+        def __init__(self, path, objects):
+            self.path, self.objects = path, objects
+
+        @property
+        def parent(self):
+            return self
+
+    objects = []
+    write_file(Bare(f"{tmp_path}/b", objects), b"content")
+    assert [file.getvalue() for file in objects] == [b"content"]
+
+
+def test_an_error_is_not_hidden_by_a_draft_that_is_not_there(tmp_path):
+    (tmp_path / "b.new").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_file(tmp_path / "b", b"content")
+
+
+@pytest.mark.parametrize("value", [{"a": float("nan")}, {"\ud800": float("inf")}])
+def test_no_number_that_json_does_not_have_is_written(value):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        to_json(value)
+
+
+def test_json_is_compact_whatever_it_holds():
+    assert to_json({"a": [1, "é"]}) == '{"a":[1,"é"]}'.encode()
+    assert to_json({"a": [1, "\ud800"]}) == b'{"a":[1,"\\ud800"]}'
