@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -199,6 +200,48 @@ def test_rows_that_were_passed_over_are_due_again(books):
     assert [number for number in range(1, 6) if books(store).is_due(number)] == [2, 3, 5]
 
 
+def test_a_single_row_that_was_passed_over_is_due_again(books):
+    ledger = books()
+    ledger.record(1, rows(1)[0], done())
+    ledger.record(3, rows(3)[2], done())
+
+    assert [number for number in range(1, 5) if ledger.is_due(number)] == [2, 4]
+
+
+def test_a_row_of_which_one_message_failed_is_due_again(books):
+    ledger = books()
+    ledger.record(1, rows(1)[0], Outcome(requested=9, done=8, code=PASSING, reason="why"))
+
+    assert ledger.is_due(1)
+    assert ledger.failed_rows == 1
+
+
+def test_progress_is_of_this_plan_alone(books, plan):
+    store = Memory()
+    ledger = books(store)
+    ledger.record(1, rows(1)[0], done())
+    ledger.save()
+
+    assert store.value["digest"] == plan.digest
+    store.value["digest"] = "0" * 64
+    assert books(store).is_due(1)
+
+
+def test_rows_that_are_skipped_for_one_reason_are_counted(books):
+    ledger = books()
+    for number, row in enumerate(rows(3), 1):
+        ledger.record(number, row, Outcome(skip="made_anew"))
+
+    assert ledger.summary()["skipped"] == {"made_anew": 3, "on_hold": 1}
+
+
+def test_a_report_says_that_earlier_runs_are_left_out(plan, tmp_path):
+    plan.header = replace(plan.header, incremental=True)
+    Ledger(plan, Memory(), tmp_path / "report", None, None)
+
+    assert page(tmp_path)["covers"] == "what earlier runs had not done"
+
+
 def test_a_row_that_an_error_ended_failed_even_if_nothing_is_left_of_it(books):
     ledger = books()
     ledger.record(1, rows(1)[0], done(error=LOST, reason="no route"))
@@ -249,7 +292,7 @@ def test_one_row_that_may_heal_makes_a_retry_worth_it(books, codes):
 
     failure = ledger.failure()
     assert (failure.code, failure.lasting) == (codes[0], False)
-    assert " more" not in failure.told
+    assert failure.told.endswith("(why)")
     if codes[0] is None:
         assert failure.told.startswith("room-1: 5 of 9, (why); ")
 
@@ -276,7 +319,9 @@ def test_books_that_cannot_be_closed_do_not_hide_why_a_run_stops(books, caplog):
     ledger = books(state=Broken())
     ledger.stop()
 
-    assert "The books of the run could not be closed: broken state" in caplog.text
+    assert [record.getMessage() for record in caplog.records] == [
+        "The books of the run could not be closed: broken state"
+    ]
     with pytest.raises(ValueError, match="broken state"):
         ledger.finish()
 
