@@ -87,6 +87,7 @@ def test_a_whole_number():
     for value, kind in (
         ("7.0", "other text"),
         ("9" * 21, "other text"),
+        ("\u00a07", "other text"),
         ("٣", "other text"),
         (True, "bool"),
         (7.0, "float"),

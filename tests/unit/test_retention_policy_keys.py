@@ -36,7 +36,8 @@ def test_a_number():
     assert policy_keys.number("x", f" {LAST_SEQ} ") == LAST_SEQ
     for value in (-1, LAST_SEQ + 1):
         assert refusal(policy_keys.number, value) == f"x must be a whole number from 1 to {LAST_SEQ}"
-    assert refusal(policy_keys.number, "٣") == "x must be a whole number, not other text"
+    for value in ("٣", "\u00a07"):
+        assert refusal(policy_keys.number, value) == "x must be a whole number, not other text"
 
 
 def test_items():
