@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Pins all that is ever installed here, with hashes: the test environments, uv itself, what builds the packages that
-# come as source only, and the tools of a release, of fuzzing and of mutation testing. Pins that still fit stay as they are; delete a file to have it all
-# anew. Airflow's own constraints are not reachable everywhere, so dates stand in for them: an older Airflow works with
-# what there was when it came out.
+# come as source only, and the tools of a release, of fuzzing and of mutation testing. Pins that still fit stay as they
+# are; delete a file to have it all anew. Airflow's own constraints are not reachable everywhere, so dates stand in for
+# them: an older Airflow works with what there was when it came out.
 set -eu
 uv=$1
 pin() {
