@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pendulum
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_tencentim.retention import durations
 from airflow_provider_tencentim.retention.durations import Age, fix_cut_off, read_age, read_moment
 
 CHINA = timezone(timedelta(hours=8))
@@ -154,3 +156,42 @@ def test_an_age_that_reaches_back_before_the_calendar_is_an_error():
         fix_cut_off(None, Age(12 * 3000), False, NOW, NOW)
     with pytest.raises(ValueError, match="older_than reaches back before the year 1"):
         fix_cut_off(None, Age(0, timedelta(999_999_999)), False, NOW, NOW)
+
+
+@pytest.fixture
+def far_from_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_moment_is_in_utc_wherever_the_machine_stands(far_from_utc):
+    assert durations.in_utc(datetime(2026, 1, 1, 12)) == datetime(2026, 1, 1, 12, tzinfo=UTC)
+    east = timezone(timedelta(hours=3))
+    assert durations.in_utc(datetime(2026, 1, 1, 12, tzinfo=east)) == datetime(2026, 1, 1, 9, tzinfo=UTC)
+    assert durations.read_moment("x", "2026-01-01T12:00 +03:00") == datetime(2026, 1, 1, 9, tzinfo=UTC)
+
+
+def test_an_age_keeps_all_of_a_timedelta_and_shows_it():
+    age = durations.read_age("x", timedelta(days=2, seconds=3, microseconds=4))
+
+    assert age == durations.Age(0, timedelta(days=2, seconds=3, microseconds=4))
+    assert str(age) == "P0M2DT3.000004S"
+    assert str(durations.read_age("x", "P1Y2D")) == "P12M2DT0S"
+    assert durations.read_age("x", "P10000Y").months == 120_000
+
+
+def test_what_is_neither_a_moment_nor_an_age_is_named_by_its_kind():
+    moment, age = "a date or time such as 2026-01-31 or 2026-01-31T08:00:00Z", "a duration such as P60D, PT36H or P1Y2M"
+    for value, kind in (("soon", "other text"), (5, "int")):
+        with pytest.raises(ValueError, match=f"^x must be {moment}, not {kind}$"):
+            durations.read_moment("x", value)
+        with pytest.raises(ValueError, match=f"^x must be {age}, not {kind}$"):
+            durations.read_age("x", value)
+    with pytest.raises(ValueError, match=r"^x is longer than the calendar$"):
+        durations.read_age("x", "P999999999W")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(ValueError, match=r"^one of before, older_than is required$"):
+        durations.fix_cut_off(None, None, False, now, now)
