@@ -66,12 +66,18 @@ class TencentIMHook(BaseHook):
 
         :raises ValueError: naming the connection and the field that is missing or wrong.
         """
+        made = self._make_client()
+        if isinstance(made, TencentIMClient):
+            return made
+        raise ValueError(f"connection {self.tencentim_conn_id!r}: {made}")
+
+    def _make_client(self) -> TencentIMClient | str:
+        """Return the client, or what is wrong: what raises must not have the connection among its local variables."""
         connection = self.get_connection(self.tencentim_conn_id)
         try:
             return TencentIMClient(**client_arguments(connection, self.get_connection))
         except ValueError as error:
-            reason = str(error)
-        raise ValueError(f"connection {self.tencentim_conn_id!r}: {reason}")
+            return str(error)
 
     def get_conn(self) -> TencentIMClient:
         """Return the client.

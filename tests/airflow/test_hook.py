@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import traceback
 from urllib.parse import quote
 
 import pytest
@@ -146,3 +147,14 @@ def test_a_hook_shows_no_secret(emulator):
     hook.get_conn()
     for shown in (repr(hook), str(vars(hook)), repr(hook.client), str(vars(hook.client))):
         assert emulator.secret_key not in shown
+
+
+def test_a_traceback_with_locals_of_a_wrong_connection_does_not_show_the_key(monkeypatch):
+    key = "0123456789abcdef" * 4
+    for wrong in ({"timeout": 1}, {"nonsense": True}, {"region": "nowhere"}):
+        connection = {"conn_type": "tencentim", "login": "1400000000", "password": key, "extra": wrong}
+        monkeypatch.setenv("AIRFLOW_CONN_WRONG", json.dumps(connection))
+        with pytest.raises(ValueError, match="wrong") as raised:
+            TencentIMHook("wrong").get_conn()
+        error = raised.value.with_traceback(raised.value.__traceback__.tb_next)
+        assert key not in "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())

@@ -1,0 +1,61 @@
+"""Tracebacks that print local variables, as error trackers do: neither the key nor a signature is among them."""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+
+from airflow_provider_tencentim.client import transport
+from airflow_provider_tencentim.client.client import TencentIMClient
+from airflow_provider_tencentim.client.errors import TencentIMError
+from airflow_provider_tencentim.client.pacing import ProcessPacer
+
+FAULTS = [
+    {"error_code": 10002},
+    {"error_code": 60007},
+    {"error_code": 70009},
+    {"http_status": 502},
+    {"drop": True},
+    {"drop": True, "after_commit": True},
+    {"body": "malformed"},
+]
+
+
+def said_with_locals(error):
+    """All that a traceback with local variables says, causes and contexts included, but for this module's own frames."""
+    error.__traceback__ = error.__traceback__.tb_next
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+@pytest.fixture
+def signatures(monkeypatch):
+    """Every UserSig that is used."""
+    seen = set()
+    query = transport.Transport._query
+
+    def noting(self, usersig):
+        seen.add(usersig.reveal())
+        return query(self, usersig)
+
+    monkeypatch.setattr(transport.Transport, "_query", noting)
+    monkeypatch.setattr(transport, "_back_off", lambda _: 0.0)
+    monkeypatch.setattr(transport, "SLOW_DOWN_SECONDS", 0.0)
+    return seen
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_traceback_with_locals_shows_neither_key_nor_signature(emulator, signatures, fault):
+    emulator.add_group("room", messages=["hello"])
+    emulator.add_fault(**fault)
+    with (
+        TencentIMClient(emulator.sdkappid, emulator.secret_key, base_url=emulator.url, pacer=ProcessPacer()) as client,
+        pytest.raises(TencentIMError) as raised,
+    ):
+        client.modify_group_msg("room", 1, "removed")
+
+    said = said_with_locals(raised.value)
+    assert signatures
+    assert emulator.secret_key not in said
+    assert not [usersig for usersig in signatures if usersig in said]
+    assert "usersig=" not in said
