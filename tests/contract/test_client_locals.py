@@ -23,7 +23,7 @@ FAULTS = [
 
 
 def said_with_locals(error):
-    """All that a traceback with local variables says, causes and contexts included, but for this module's own frames."""
+    """All that a traceback with local variables says, causes and contexts included, without the test's own frame."""
     error.__traceback__ = error.__traceback__.tb_next
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
