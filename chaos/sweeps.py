@@ -209,6 +209,8 @@ class Sweeps:
         for order in orders:
             told = rows.pop(order.name, [])
             self._check_rows(what, order, told, ended)
+            if any(row["done"] > len(archived.get(order.name, ())) for row in told if row["action"] == "clear"):
+                self._tally.violation(model.FALSE_SUCCESS, f"{what}: more was cleared in {order.name} than archived")
             if order.reported == "done":
                 for key in order.keys if what.startswith("groups") else ():
                     if order.what != "clear" and key[3] not in archived.get(order.name, ()):
@@ -223,7 +225,8 @@ class Sweeps:
                 self._tally.violation(model.FALSE_SUCCESS, f"{what}: the row of {order.name} does not add up: {row}")
             if row["failed"] and not row.get("reason") and not row.get("code"):
                 self._tally.violation(model.NO_REASON, f"{what}: {row}")
-            if row["missing"] or row.get("skipped"):
+            # A clear plans MsgSeqs, and its archive tells which of them are messages.
+            if (row["missing"] and row["action"] != "clear") or row.get("skipped"):
                 self._tally.violation(model.NO_REASON, f"{what}: nothing is missing, and nothing is to skip: {row}")
         failed = [row for row in told if row["failed"]]
         if failed and ended.error is None:

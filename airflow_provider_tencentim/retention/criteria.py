@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -157,3 +158,46 @@ def _same_json(one: object, other: object) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_same_json, one, other))
     return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+class Meant:
+    """What the policies of groups and of conversations ask of a message: its age, its sender and its text."""
+
+    __slots__ = ()
+
+    before: datetime | None
+    from_accounts: tuple[str, ...]
+    text_matches: tuple[str, ...]
+    replacement: Replacement | None
+    _senders: frozenset[str]
+
+    @property
+    def cut_off(self) -> int:
+        """The Unix second from which on messages stay.
+
+        :raises ValueError: when it is not fixed.
+        """
+        if self.before is None:
+            raise ValueError("the cut-off is not fixed: resolve the policy first")
+        return int(self.before.timestamp())
+
+    def picks(self, entry: Message) -> bool:
+        """Tell whether a message meets all criteria of sender and text.
+
+        :param entry: of a history.
+        """
+        if self._senders and entry.sender not in self._senders:
+            return False
+        return not self.text_matches or is_found(self.text_matches, entry.body)
+
+    def is_replaced(self, entry: Message) -> bool:
+        """Tell whether a message already is as it would be overwritten.
+
+        :param entry: of a history.
+        """
+        return self.replacement is not None and self.replacement.is_in(entry)
+
+    @property
+    def selection_key(self) -> str:
+        """What two runs of an action have in common when they treat the same messages in the same way."""
+        return fingerprint(self.from_accounts, self.text_matches, self.replacement)

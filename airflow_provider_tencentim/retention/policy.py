@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from . import policy_keys as keys
-from .criteria import Message, Replacement, fingerprint, is_found
+from .criteria import Meant, Replacement
 from .durations import Age, fix_cut_off
 from .patterns import Patterns
 from .policy_file import read_policy
@@ -33,7 +33,7 @@ _CRITERIA = ("from_accounts", "text_matches")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionPolicy:
+class RetentionPolicy(Meant):
     """What becomes of which messages of which groups; made by :meth:`parse`, which checks it.
 
     :param action: what becomes of the messages.
@@ -127,37 +127,6 @@ class RetentionPolicy:
         """
         overrides = (part._resolved(f"override {n}", reference, now) for n, part in enumerate(self.overrides, 1))
         return replace(self._resolved("policy", reference, now), overrides=tuple(overrides))
-
-    @property
-    def cut_off(self) -> int:
-        """The Unix second from which on messages stay.
-
-        :raises ValueError: when it is not fixed.
-        """
-        if self.before is None:
-            raise ValueError("the cut-off is not fixed: resolve the policy first")
-        return int(self.before.timestamp())
-
-    def picks(self, entry: Message) -> bool:
-        """Tell whether a message meets all criteria of sender and text.
-
-        :param entry: of a history.
-        """
-        if self._senders and entry.sender not in self._senders:
-            return False
-        return not self.text_matches or is_found(self.text_matches, entry.body)
-
-    def is_replaced(self, entry: Message) -> bool:
-        """Tell whether a message already is as it would be overwritten.
-
-        :param entry: of a history.
-        """
-        return self.replacement is not None and self.replacement.is_in(entry)
-
-    @property
-    def selection_key(self) -> str:
-        """What two runs of an action have in common when they treat the same messages in the same way."""
-        return fingerprint(self.from_accounts, self.text_matches, self.replacement)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the mapping, fit for JSON, that :meth:`parse` reads back to an equal policy."""
