@@ -23,7 +23,8 @@ from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.providers_manager import ProvidersManager
 manager = ProvidersManager()
 names = [module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
-others = (".emulator", ".example_dags", ".pytest_plugin")
+# What needs an extra, and is imported only by those who have it.
+others = (".emulator", ".example_dags", ".pytest_plugin", ".client.pacing_redis")
 modules = [name for name in names if not name.removeprefix(package.__name__).startswith(others)]
 for name in modules:
     __import__(name)
