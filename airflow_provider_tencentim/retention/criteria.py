@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
-import re2  # type: ignore[import-untyped]
+import re2
 
 from airflow_provider_tencentim.client.arguments import check_text, message_fields
 from airflow_provider_tencentim.client.messages import MsgBody

@@ -53,7 +53,7 @@ def _no_constant(constant: str) -> None:
 
 def _from_yaml(text: str) -> Any:
     # A policy that is written into the DAG needs none.
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         # First of all: what is nested too deeply ends here, and soon.
@@ -78,16 +78,16 @@ def _constructed(loader: Any, node: Any) -> Any:
         raise ValueError("holds a value of a wrong form, such as an impossible date") from None
 
 
-def _check_keys(root: Any, mapping: type, sequence: type) -> None:
+def _check_keys(root: Any, mapping: Any, sequence: Any) -> None:
     waiting = [root]
     while waiting:
         node = waiting.pop()
         if isinstance(node, sequence):
-            waiting.extend(node.value)  # type: ignore[attr-defined]
+            waiting.extend(node.value)
         if not isinstance(node, mapping):
             continue
         found: set[str] = set()
-        for key, value in node.value:  # type: ignore[attr-defined]
+        for key, value in node.value:
             line = f"line {key.start_mark.line + 1}"
             if key.tag != _TEXT_TAG or not isinstance(key.value, str):
                 raise ValueError(f"{line}: a key must be text")

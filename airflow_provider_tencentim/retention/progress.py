@@ -93,7 +93,7 @@ class Progress:
         """
         if not isinstance(value, Mapping) or value.get("digest") != digest:
             return cls(digest)
-        numbers = [value.get(name) for name in ("next", "reports", "manifests")]
+        numbers: list[Any] = [value.get(name) for name in ("next", "reports", "manifests")]
         totals, skipped, failed = value.get("totals"), value.get("skipped"), value.get("failed")
         if not (
             _are_counts(numbers)
@@ -111,9 +111,9 @@ class Progress:
             return cls(digest)
         following, reports, manifests = numbers
         # Only rows that had their turn can have failed: four billion others are not worth counting.
-        if seqs and seqs.last() > following:  # type: ignore[operator]
+        if seqs and seqs.last() > following:
             return cls(digest)
-        return cls(digest, following, seqs, reports, manifests, dict(totals), dict(skipped))  # type: ignore[arg-type]
+        return cls(digest, following, seqs, reports, manifests, dict(totals), dict(skipped))
 
 
 def _are_counts(values: Any) -> bool:
