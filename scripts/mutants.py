@@ -1,7 +1,7 @@
 """Changes one module in every small way there is, and sees whether the tests notice: ``make mutants MODULE=...``.
 
-It works on a copy in ``.mutants``: the tree stays as it is. Only tests that need no socket are run, and of them those
-that are about the module, each until the first failure.
+It works on a copy in ``.mutants``: the tree stays as it is. Of the tests those that are about the module are run, each
+until the first failure.
 """
 
 from __future__ import annotations
@@ -60,12 +60,13 @@ def main() -> int:
     module = Path(sys.argv[1]).resolve().relative_to(ROOT)
     if not (ROOT / module).is_file() or module.parts[0] != PACKAGE:
         sys.exit(f"{module} is no module of {PACKAGE}")
-    tests = [f"tests/unit/test_{name}.py" for name in TESTS.get("/".join(module.parts[1:]), ())]
-    tests = [name for name in tests if (ROOT / name).exists()] or ["tests/unit"]
+    names = TESTS.get("/".join(module.parts[1:]), ())
+    tests = [_test_module(name) for name in names] or ["tests/unit"]
     _copy(module, tests)
     environment = {**os.environ, "TENCENTIM_FEW_EXAMPLES": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     mutmut = [sys.executable, "-m", "mutmut"]
-    run = subprocess.run([*mutmut, "run", "--max-children", "2"], cwd=COPY, env=environment, capture_output=True)
+    children = os.environ.get("MUTANTS_AT_ONCE", "2")
+    run = subprocess.run([*mutmut, "run", "--max-children", children], cwd=COPY, env=environment, capture_output=True)
     results = COPY / "mutants" / f"{module}.meta"
     codes = json.loads(results.read_text())["exit_code_by_key"] if results.exists() else {}
     if run.returncode or not codes or None in codes.values():
@@ -86,6 +87,12 @@ def main() -> int:
     kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
     print(f"{module}: {killed} of {len(codes)} killed, {killed / len(codes):.1%} ({kinds}); by {' '.join(tests)}")
     return 0
+
+
+def _test_module(name: str) -> str:
+    """Where ``tests/*/test_NAME.py`` is; there is one, since the names of test modules differ."""
+    [path] = (ROOT / "tests").glob(f"*/test_{name}.py")
+    return path.relative_to(ROOT).as_posix()
 
 
 def _copy(module: Path, tests: list[str]) -> None:
