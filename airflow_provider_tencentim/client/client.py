@@ -19,7 +19,7 @@ from .group_commands import GroupCommands
 from .pacing import DEFAULT_CALLS_PER_SECOND, Pacer
 from .pacing_machine import MACHINE_PACER
 from .regions import DEFAULT_REGION
-from .signature import UserSigSigner
+from .signature import SecretKey, UserSigSigner
 from .transport import MAX_TRIES, Transport
 from .wire import Wire
 
@@ -55,6 +55,11 @@ class TencentIMClient(GroupCommands, C2CCommands, AppCommands):
     :raises ValueError: when an argument is out of its range; its message names it.
     """
 
+    # What a client that is refused is shown with: its arguments may hold anything.
+    sdkappid: int = 0
+    identifier: str = ""
+    base_url: str = ""
+
     def __init__(
         self,
         sdkappid: int,
@@ -70,12 +75,11 @@ class TencentIMClient(GroupCommands, C2CCommands, AppCommands):
         ca_bundle: str | None = None,
         allowed_commands: AllowedCommands = None,
     ) -> None:
+        key = SecretKey(secret_key)
+        del secret_key  # what follows may raise, and some tracebacks print local variables
         if type(sdkappid) is not int or sdkappid <= 0:
             raise ValueError("sdkappid must be a whole number above 0")
-        if not secret_key:
-            raise ValueError("secret_key is empty")
-        if not secret_key.isascii() and any("\ud800" <= char <= "\udfff" for char in secret_key):
-            raise ValueError("secret_key is not valid Unicode")
+        key.check()
         if not 60 <= usersig_ttl <= 50 * 365 * 86_400:
             raise ValueError("usersig_ttl must be from 60 seconds to 50 years")
         if not LEAST_TIMEOUT <= timeout <= 300:
@@ -90,7 +94,7 @@ class TencentIMClient(GroupCommands, C2CCommands, AppCommands):
             Wire(self.base_url, timeout, ca_bundle),
             sdkappid=sdkappid,
             identifier=identifier,
-            signer=UserSigSigner(sdkappid, secret_key, identifier, usersig_ttl),
+            signer=UserSigSigner(sdkappid, key, identifier, usersig_ttl),
             pacer=MACHINE_PACER if pacer is None else pacer,
             calls_per_second=calls_per_second,
         )

@@ -16,8 +16,8 @@ _MARGIN_SHARE = 0.1
 _LONGEST_MARGIN = 300.0
 
 
-class UserSig:
-    """A signature that shows itself to nobody who does not ask for it by name."""
+class Secret:
+    """A text that shows itself to nobody who does not ask for it by name."""
 
     __slots__ = ("_text",)
 
@@ -25,11 +25,29 @@ class UserSig:
         self._text = text
 
     def __repr__(self) -> str:
-        return "UserSig(***)"
+        return f"{type(self).__name__}(***)"
 
     def reveal(self) -> str:
-        """Return the signature itself, for the request line."""
+        """Return the text itself, for the one place where it is needed."""
         return self._text
+
+
+class UserSig(Secret):
+    """A signature, for the request line."""
+
+
+class SecretKey(Secret):
+    """An app's key, for the signer."""
+
+    def check(self) -> None:
+        """See that it can sign.
+
+        :raises ValueError: saying why not.
+        """
+        if not self._text:
+            raise ValueError("secret_key is empty")
+        if any("\ud800" <= char <= "\udfff" for char in self._text):
+            raise ValueError("secret_key is not valid Unicode")
 
 
 class UserSigSigner:
@@ -41,8 +59,8 @@ class UserSigSigner:
     :param ttl: seconds for which a signature is valid.
     """
 
-    def __init__(self, sdkappid: int, secret_key: str, identifier: str, ttl: int) -> None:
-        self._api = TLSSigAPIv2(sdkappid, secret_key)
+    def __init__(self, sdkappid: int, secret_key: SecretKey, identifier: str, ttl: int) -> None:
+        self._api = TLSSigAPIv2(sdkappid, secret_key.reveal())
         self._identifier = identifier
         self._ttl = ttl
         self._lock = threading.Lock()

@@ -56,6 +56,9 @@ _LEAST_IN_FLIGHT, _MOST_IN_FLIGHT = 4, 64
 # How much a call's time counts in the mean of those before it.
 _WEIGHT = 0.1
 
+# Behind these, a try that was lost may have done what was asked; the others are an answer to it.
+_MAY_STILL_HEAL = (TencentIMTransientError, TencentIMRateLimitedError, TencentIMPaceError)
+
 
 @dataclass(slots=True)
 class _Call:
@@ -142,9 +145,10 @@ class Transport:
         )
         try:
             return retrying(self._try, call)
-        except (TencentIMTransientError, TencentIMRateLimitedError, TencentIMPaceError) as error:
-            failure: TencentIMError = error
-        if call.maybe_done:
+        except TencentIMError as error:
+            # The frames of the tries have the answer among their local variables, and with it messages.
+            failure = error.with_traceback(None)
+        if call.maybe_done and isinstance(failure, _MAY_STILL_HEAL):
             raise TencentIMAmbiguousError(command.path, failure.code, failure.info)
         raise failure
 

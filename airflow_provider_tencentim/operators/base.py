@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
@@ -73,7 +74,7 @@ class TencentIMOperator(BaseOperator):
 
     @contextmanager
     def failing_for_good(self) -> Iterator[None]:
-        """Tell Airflow which errors no retry can heal; the others pass as they are, for its retry policies.
+        """Tell Airflow which errors no retry can heal; the others keep their class, for its retry policies.
 
         :raises AirflowFailException: for a malformed argument or connection, and for the kinds that stay.
         """
@@ -84,9 +85,11 @@ class TencentIMOperator(BaseOperator):
         except ValueError as error:
             raise AirflowFailException(f"{type(self).__name__}: {error}") from error
         except TencentIMError as error:
-            if error.lasting:
-                raise AirflowFailException(str(error)) from error
-            raise
+            # Without the frames it came through: they have messages among their local variables, which some print.
+            bare = copy(error.with_traceback(None))
+            if bare.lasting:
+                raise AirflowFailException(str(bare)) from bare
+            raise bare from None
 
     def push(self, context: Context, result: dict[str, Any]) -> None:
         """Push the result although the task may fail: what was done must be known.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_tencentim.client.arguments import check_msg_key
@@ -35,8 +35,8 @@ class Letter:
     key: str
     time: int
     recalled: bool
-    body: Any = ()
-    custom: str | None = None
+    body: Any = field(default=(), repr=False)
+    custom: str | None = field(default=None, repr=False)
 
     @property
     def identity(self) -> tuple[str, str]:

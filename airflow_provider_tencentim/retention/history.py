@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -40,8 +40,8 @@ class Entry:
     place: int = 0
     system: bool = False
     sender: str = ""
-    body: Any = ()
-    custom: str | None = None
+    body: Any = field(default=(), repr=False)
+    custom: str | None = field(default=None, repr=False)
     random: int | None = None
 
     @property

@@ -11,7 +11,7 @@ import pytest
 from TLSSigAPIv2 import TLSSigAPIv2
 
 from airflow_provider_tencentim.client import signature
-from airflow_provider_tencentim.client.signature import UserSig, UserSigSigner
+from airflow_provider_tencentim.client.signature import SecretKey, UserSig, UserSigSigner
 
 KEY = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e"
 START = 1_700_000_000
@@ -49,7 +49,7 @@ def clock(monkeypatch):
 
 
 def signer(ttl=DAY):
-    return UserSigSigner(1400000000, KEY, "administrator", ttl)
+    return UserSigSigner(1400000000, SecretKey(KEY), "administrator", ttl)
 
 
 def document(usersig):

@@ -10,7 +10,7 @@ from airflow_provider_tencentim.client import transport
 from airflow_provider_tencentim.client.commands import find_command
 from airflow_provider_tencentim.client.errors import TencentIMAmbiguousError, TencentIMPaceError
 from airflow_provider_tencentim.client.pacing import PaceStoreError
-from airflow_provider_tencentim.client.signature import UserSigSigner
+from airflow_provider_tencentim.client.signature import SecretKey, UserSigSigner
 from airflow_provider_tencentim.client.transport import LATEST_SECONDS, Transport
 from airflow_provider_tencentim.client.wire import POOL_SIZE, WireAnswer, WireFault
 
@@ -65,7 +65,7 @@ def play(monkeypatch):
             world,
             sdkappid=1,
             identifier="administrator",
-            signer=UserSigSigner(1, "key", "administrator", 86_400),
+            signer=UserSigSigner(1, SecretKey("key"), "administrator", 86_400),
             pacer=world,
             calls_per_second=rate,
         )
