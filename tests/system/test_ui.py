@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import signal
@@ -9,11 +10,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import psutil
 import pytest
+
+from airflow_provider_tencentim.emulator import TencentIMEmulator
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(300)
@@ -41,13 +48,33 @@ class Ui:
         (self.emulator,) = re.findall(r"^Emulator\s+(\S+)", "".join(self.lines), re.MULTILINE)
         self.token = self.ask("/auth/token")["access_token"]
 
-    def ask(self, path: str, body: object = None) -> dict:
+    def ask(self, path: str, body: object = None, method: str | None = None) -> dict:
+        return json.loads(self.read(path, body, method))
+
+    def read(self, path: str, body: object = None, method: str | None = None) -> str:
         headers = {"Content-Type": "application/json"}
         if hasattr(self, "token"):
             headers["Authorization"] = f"Bearer {self.token}"
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(self.airflow + path, data, headers), timeout=30) as answer:
-            return json.load(answer)
+        with urlopen(Request(self.airflow + path, data, headers, method=method), timeout=30) as answer:
+            return answer.read().decode()
+
+    def run(self, dag_id: str, conf: dict) -> dict:
+        """Have the scheduler run a DAG to its end."""
+        self.ask(f"/api/v2/dags/{dag_id}", {"is_paused": False}, "PATCH")
+        path = f"/api/v2/dags/{dag_id}/dagRuns"
+        run = self.ask(path, {"logical_date": None, "conf": conf})
+        for _ in range(180):
+            if (run := self.ask(f"{path}/{quote(run['dag_run_id'])}"))["state"] in ("success", "failed"):
+                break
+            threading.Event().wait(1)
+        return run
+
+    def messages(self) -> dict:
+        """All messages of the emulator's groups."""
+        with urlopen(f"{self.emulator}/_emulator/state", timeout=30) as answer:
+            groups = json.load(answer)["groups"]
+        return {(name, one["MsgSeq"]): one for name, group in groups.items() for one in group["messages"]}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +119,61 @@ def test_the_form_of_the_connection_has_every_field(ui):
         (meta,) = [meta for meta in json.load(answer) if meta["connection_type"] == "tencentim"]
     assert set(meta["extra_fields"]) == set(CONN_FIELDS)
     assert meta["standard_fields"]["login"]["title"] == "SDKAppID"
+
+
+def everything(ui: Ui, values: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """Read all that Airflow's API shows, wherever these values fit."""
+    for template, methods in ui.ask("/openapi.json")["paths"].items():
+        if "get" not in methods or template.endswith(("/auth/login", "/auth/logout", "/wait", "/enqueue-test")):
+            continue
+        names = re.findall(r"{(\w+)}", template)
+        for filled in product(*(values.get(name, ()) for name in names)):
+            path = template.format(**dict(zip(names, map(quote, filled), strict=True)))
+            with suppress(HTTPError):  # a task of another DAG, say
+                yield path, ui.read(path)
+
+
+def test_nothing_that_the_ui_shows_holds_the_key_or_a_message(ui, tmp_path):
+    before = ui.messages()
+    said = {
+        element["MsgContent"]["Text"]
+        for message in before.values()
+        if not message["system"]
+        for element in message["MsgBody"]
+        if element["MsgType"] == "TIMTextElem" and len(element["MsgContent"]["Text"]) >= 15
+    }
+    assert len(said) > 50
+    old = {"groups": "@TGS#*", "older_than": "P1D", "action": "recall", "dry_run": False, "folder": tmp_path.as_uri()}
+    runs = [
+        ui.run("example_tencentim_retention_nightly", old),
+        ui.run("example_tencentim_redaction", {"dry_run": False}),
+    ]
+    assert [run["state"] for run in runs] == ["success", "failed"]  # the second names messages that do not exist
+    recalled = [place for place, message in ui.messages().items() if message["state"] != before[place]["state"]]
+    assert len(recalled) > 50
+    archived = b"".join(gzip.decompress(path.read_bytes()) for path in tmp_path.rglob("*.gz")).decode()
+    assert any(text in archived for text in said)
+
+    values = {
+        "dag_id": [run["dag_id"] for run in runs],
+        "dag_run_id": [run["dag_run_id"] for run in runs],
+        "task_id": ["retention", "group_message", "one_to_one_message"],
+        "map_index": ["-1"],
+        "task_try_number": ["1"],
+        "try_number": ["1"],
+        "version_number": ["1"],
+        "xcom_key": ["return_value"],
+        "connection_id": ["tencentim_default"],
+        "asset_id": ["1"],
+        "asset_alias_id": ["1"],
+    }
+    shown = dict(everything(ui, values))
+    for kind in ("/logs/1", "/xcomEntries/return_value", "/tries/1", "/state-store", "/details", "/assets/events"):
+        assert [path for path in shown if path.endswith(kind)], kind
+    assert any(f'"done":{len(recalled)}' in text.replace(" ", "") for text in shown.values())
+    for path, text in shown.items():
+        for secret in (TencentIMEmulator().secret_key, "usersig=", *said):
+            assert secret not in text, f"{secret[:15]}… is in {path}"
 
 
 def test_it_ends_without_leaving_anything(ui):
