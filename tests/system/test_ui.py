@@ -6,10 +6,6 @@ import gzip
 import json
 import re
 import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
@@ -20,83 +16,14 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
-from airflow_provider_tencentim.emulator import TencentIMEmulator
-
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(300)
 
 
-class Ui:
-    """The script as ``make ui`` runs it."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, ROOT / "scripts" / "ui.py"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        self.lines: list[str] = []
-
-    def wait_until_ready(self) -> None:
-        watchdog = threading.Timer(240, self.process.kill)
-        watchdog.start()
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if "Ctrl-C" in line:
-                break
-        watchdog.cancel()
-        assert "Ctrl-C" in self.lines[-1], "".join(self.lines)
-        (self.airflow,) = re.findall(r"^Airflow\s+(http\S+)", "".join(self.lines), re.MULTILINE)
-        (self.emulator,) = re.findall(r"^Emulator\s+(\S+)", "".join(self.lines), re.MULTILINE)
-        self.token = self.ask("/auth/token")["access_token"]
-
-    def ask(self, path: str, body: object = None, method: str | None = None) -> dict:
-        return json.loads(self.read(path, body, method))
-
-    def read(self, path: str, body: object = None, method: str | None = None) -> str:
-        headers = {"Content-Type": "application/json"}
-        if hasattr(self, "token"):
-            headers["Authorization"] = f"Bearer {self.token}"
-        data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(self.airflow + path, data, headers, method=method), timeout=30) as answer:
-            return answer.read().decode()
-
-    def run(self, dag_id: str, conf: dict) -> dict:
-        """Have the scheduler run a DAG to its end."""
-        self.ask(f"/api/v2/dags/{dag_id}", {"is_paused": False}, "PATCH")
-        path = f"/api/v2/dags/{dag_id}/dagRuns"
-        run = self.ask(path, {"logical_date": None, "conf": conf})
-        for _ in range(180):
-            if (run := self.ask(f"{path}/{quote(run['dag_run_id'])}"))["state"] in ("success", "failed"):
-                break
-            threading.Event().wait(1)
-        return run
-
-    def messages(self) -> dict:
-        """All messages of the emulator's groups."""
-        with urlopen(f"{self.emulator}/_emulator/state", timeout=30) as answer:
-            groups = json.load(answer)["groups"]
-        return {(name, one["MsgSeq"]): one for name, group in groups.items() for one in group["messages"]}
-
-
-@pytest.fixture(scope="module")
-def ui() -> Iterator[Ui]:
-    ui = Ui()
-    try:
-        ui.wait_until_ready()
-        yield ui
-    finally:
-        if ui.process.poll() is None:
-            ui.process.send_signal(signal.SIGINT)
-            ui.process.wait(60)
-
-
 def test_the_examples_are_there_and_paused(ui):
     wanted = {path.stem for path in (ROOT / "example_dags").glob("example_*.py")}
-    for _ in range(60):
-        dags = {dag["dag_id"]: dag for dag in ui.ask("/api/v2/dags")["dags"]}
-        if wanted <= set(dags):
-            break
-        threading.Event().wait(1)
-    assert wanted <= set(dags)
+    ui.wait_until(lambda: wanted <= {dag["dag_id"] for dag in ui.ask("/api/v2/dags")["dags"]})
+    dags = {dag["dag_id"]: dag for dag in ui.ask("/api/v2/dags")["dags"]}
     assert all(dags[dag_id]["is_paused"] for dag_id in wanted)
 
 
@@ -121,7 +48,7 @@ def test_the_form_of_the_connection_has_every_field(ui):
     assert meta["standard_fields"]["login"]["title"] == "SDKAppID"
 
 
-def everything(ui: Ui, values: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+def everything(ui, values):
     """Read all that Airflow's API shows, wherever these values fit."""
     for template, methods in ui.ask("/openapi.json")["paths"].items():
         if "get" not in methods or template.endswith(("/auth/login", "/auth/logout", "/wait", "/enqueue-test")):
@@ -145,8 +72,8 @@ def test_nothing_that_the_ui_shows_holds_the_key_or_a_message(ui, tmp_path):
     assert len(said) > 50
     old = {"groups": "@TGS#*", "older_than": "P1D", "action": "recall", "dry_run": False, "folder": tmp_path.as_uri()}
     runs = [
-        ui.run("example_tencentim_retention_nightly", old),
-        ui.run("example_tencentim_redaction", {"dry_run": False}),
+        ui.end_of(ui.start("example_tencentim_retention_nightly", old)),
+        ui.end_of(ui.start("example_tencentim_redaction", {"dry_run": False})),
     ]
     assert [run["state"] for run in runs] == ["success", "failed"]  # the second names messages that do not exist
     recalled = [place for place, message in ui.messages().items() if message["state"] != before[place]["state"]]
@@ -154,6 +81,7 @@ def test_nothing_that_the_ui_shows_holds_the_key_or_a_message(ui, tmp_path):
     archived = b"".join(gzip.decompress(path.read_bytes()) for path in tmp_path.rglob("*.gz")).decode()
     assert any(text in archived for text in said)
 
+    key = json.loads((ROOT / ".ui" / "connections.json").read_text())["tencentim_default"]["password"]
     values = {
         "dag_id": [run["dag_id"] for run in runs],
         "dag_run_id": [run["dag_run_id"] for run in runs],
@@ -172,7 +100,7 @@ def test_nothing_that_the_ui_shows_holds_the_key_or_a_message(ui, tmp_path):
         assert [path for path in shown if path.endswith(kind)], kind
     assert any(f'"done":{len(recalled)}' in text.replace(" ", "") for text in shown.values())
     for path, text in shown.items():
-        for secret in (TencentIMEmulator().secret_key, "usersig=", *said):
+        for secret in (key, "usersig=", *said):
             assert secret not in text, f"{secret[:15]}… is in {path}"
 
 

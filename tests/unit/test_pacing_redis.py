@@ -4,51 +4,24 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import shutil
 import socket
-import subprocess
 import threading
 import time
 
 import pytest
+from redis_server import RedisServer, needs_redis
 
 from airflow_provider_tencentim.client import pacing_redis
 from airflow_provider_tencentim.client.pacing import FURTHEST_SECONDS, PaceStoreError
 from airflow_provider_tencentim.client.pacing_redis import RedisPacer
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("redis-server") is None, reason="apt-get install -y redis-server enables these tests"
-)
+pytestmark = needs_redis
 
 KEY = "1400000000/openim/sendmsg"
 STORED = f"airflow-provider-tencentim/{KEY}"
 
 
-class Server:
-    """A Redis of these tests, that keeps nothing on disk."""
-
-    def __init__(self, *options: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
-        self.options = options
-        self.start()
-
-    def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
+class Server(RedisServer):
     def pacer(self, **options):
         return RedisPacer("the Redis of this test", host="127.0.0.1", port=self.port, **options)
 
