@@ -11,6 +11,8 @@ from airflow_provider_tencentim.client.errors import (
     TencentIMError,
 )
 
+from .disk import is_of_bad_disk
+
 RETRIES = 3
 #: How often a person looks after the key or the host, and clears the task.
 CLEARED = 2
@@ -80,6 +82,8 @@ def heals_by_hand(error: TencentIMError) -> bool:
 def is_explained(error: BaseException) -> bool:
     """Tell whether something that was injected explains an error."""
     cause = cause_of(error)
+    if is_of_bad_disk(cause):
+        return True
     if not isinstance(cause, TencentIMError):
         return False
     return not cause.lasting or heals_by_hand(cause) or isinstance(cause, TencentIMCancelledError)

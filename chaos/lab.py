@@ -21,6 +21,7 @@ from airflow_provider_tencentim.client.client import TencentIMClient
 from . import model
 from .calls import Caller
 from .certificates import make_certificates
+from .disk import bad_disk
 from .hurry import HOST, in_a_hurry
 from .proxy import FaultProxy
 from .service import Service
@@ -30,6 +31,7 @@ from .tasks import Tasks
 from .weather import SETTLING_SECONDS, Weather
 
 DNS_SHARE = 0.02
+DISK_SHARE = 0.01
 _CONN_ID = "tencentim_default"
 
 
@@ -57,6 +59,7 @@ class Lab:
         certificates, self._ca = make_certificates(self._folder)
         self._plain = enter(FaultProxy(self.service.port, random.Random(dice(2**32)), {}, count))
         self._tls = enter(FaultProxy(self.service.port, random.Random(dice(2**32)), {}, count, certificates))
+        enter(bad_disk(self._folder, random.Random(dice(2**32)), DISK_SHARE, count))
         return self
 
     def __exit__(self, *error: Any) -> None:
