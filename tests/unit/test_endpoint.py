@@ -25,7 +25,7 @@ def test_an_unknown_region_is_an_error_that_lists_the_known_ones():
     with pytest.raises(ValueError, match="region") as caught:
         base_url_of_region("mars")
 
-    assert all(region in str(caught.value) for region in REGIONS)
+    assert str(caught.value) == f"region is not one of {', '.join(REGIONS)}"
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,8 @@ def test_an_unknown_region_is_an_error_that_lists_the_known_ones():
         ("https://gateway.example.com:8443", None, "https://gateway.example.com:8443"),
         ("https://gateway.example.com", 8443, "https://gateway.example.com:8443"),
         ("https://gateway.example.com:9443", 8443, "https://gateway.example.com:9443"),
+        ("https://gateway.example.com", 65_535, "https://gateway.example.com:65535"),
+        ("https://gateway.example.com", 0, "https://gateway.example.com"),  # as a connection form has it for none
         ("https://10.1.2.3", None, "https://10.1.2.3"),
         ("https://[fd00::1]:8443", None, "https://[fd00::1]:8443"),
         ("http://localhost:8790", None, "http://localhost:8790"),
@@ -50,51 +52,58 @@ def test_a_base_url_is_brought_into_its_plain_form(base_url, port, plain):
     assert check_base_url(base_url, port) == plain
 
 
+PLAIN_HTTP = "plain http is refused for a host that is not this machine; use https"
+MALFORMED = "the base URL is malformed"
+UNLIKE = "the base URL is not like https://console.tim.qq.com"
+MORE = "the base URL holds more than scheme, host and port"
+
+
 @pytest.mark.parametrize(
     ("base_url", "said"),
     [
-        ("http://gateway.example.com", "plain http"),
-        ("http://10.1.2.3", "plain http"),
-        ("http://0.0.0.0", "plain http"),
-        ("http://169.254.169.254", "plain http"),
-        ("http://[::]", "plain http"),
-        ("http://127.0.0.1.example.com", "plain http"),
-        ("http://localhost.example.com", "plain http"),
-        ("http://127.1", "plain http"),
-        ("http://2130706433", "plain http"),
-        ("https://gateway.example.com/v4", "more than"),
-        ("https://gateway.example.com?x=1", "more than"),
-        ("https://gateway.example.com/#x", "more than"),
-        ("https://ann@gateway.example.com", "more than"),
-        ("https://ann:hidden@gateway.example.com", "more than"),
-        ("https://:hidden@gateway.example.com", "more than"),
-        ("http://127.0.0.1:80@gateway.example.com", "more than|plain http"),
-        ("", "not like"),
-        ("gateway.example.com", "not like"),
-        ("//gateway.example.com", "not like"),
-        ("ftp://gateway.example.com", "not like"),
-        ("file:///etc/passwd", "not like"),
-        ("https://", "not like"),
-        ("https:///v4", "not like"),
-        ("https://gate way", "not like"),
-        ("https://gateway.example.com\\@evil.example.com", "not like|malformed|more than"),
-        ("https://例え.example.com", "not like"),
-        ("https://gateway.example.com:port", "malformed"),
-        ("https://gateway.example.com:99999", "malformed"),
-        ("https://gateway.example.com:-1", "malformed"),
-        ("https://[::1", "malformed"),
+        ("http://gateway.example.com", PLAIN_HTTP),
+        ("http://10.1.2.3", PLAIN_HTTP),
+        ("http://0.0.0.0", PLAIN_HTTP),
+        ("http://169.254.169.254", PLAIN_HTTP),
+        ("http://[::]", PLAIN_HTTP),
+        ("http://127.0.0.1.example.com", PLAIN_HTTP),
+        ("http://localhost.example.com", PLAIN_HTTP),
+        ("http://127.1", PLAIN_HTTP),
+        ("http://2130706433", PLAIN_HTTP),
+        ("https://gateway.example.com/v4", MORE),
+        ("https://gateway.example.com/X", MORE),
+        ("https://gateway.example.com?x=1", MORE),
+        ("https://gateway.example.com/#x", MORE),
+        ("https://ann@gateway.example.com", MORE),
+        ("https://ann:hidden@gateway.example.com", MORE),
+        ("https://:hidden@gateway.example.com", MORE),
+        ("http://127.0.0.1:80@gateway.example.com", MORE),
+        ("", UNLIKE),
+        ("gateway.example.com", UNLIKE),
+        ("//gateway.example.com", UNLIKE),
+        ("ftp://gateway.example.com", UNLIKE),
+        ("file:///etc/passwd", UNLIKE),
+        ("https://", UNLIKE),
+        ("https:///v4", UNLIKE),
+        ("https://gate way", UNLIKE),
+        ("https://gateway.example.com\\@evil.example.com", MORE),
+        ("https://例え.example.com", UNLIKE),
+        ("https://gateway.example.com:port", MALFORMED),
+        ("https://gateway.example.com:99999", MALFORMED),
+        ("https://gateway.example.com:-1", MALFORMED),
+        ("https://[::1", MALFORMED),
     ],
 )
 def test_what_is_no_such_url_is_refused_and_not_shown(base_url, said):
-    with pytest.raises(ValueError, match=said) as caught:
+    with pytest.raises(ValueError, match=r"URL|plain http") as caught:
         check_base_url(base_url)
 
-    assert "hidden" not in str(caught.value)
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, 70_000])
 def test_a_port_that_is_none_is_refused(port):
-    with pytest.raises(ValueError, match=r"port|malformed"):
+    with pytest.raises(ValueError, match=r"^the port is not a number from 1 to 65535$"):
         check_base_url("https://gateway.example.com", port)
 
 
