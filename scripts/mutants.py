@@ -21,12 +21,15 @@ TREE = (PACKAGE, "tests", "example_dags", "docs", "scripts", "requirements", "py
 
 # Which tests are about a module; of one that is not named here all in tests/unit are, and that takes long.
 TESTS = {
+    "client/app_commands.py": ("client_commands",),
     "client/arguments.py": ("client_arguments", "messages"),
     "client/bulk.py": ("bulk",),
+    "client/c2c_commands.py": ("client_commands", "client_iterators", "client_pages", "client_requests"),
     "client/caller.py": ("caller",),
     "client/commands.py": ("commands",),
     "client/endpoint.py": ("endpoint",),
     "client/errors.py": ("client_errors", "turns"),
+    "client/group_commands.py": ("client_commands", "client_iterators", "client_pages", "client_requests"),
     "client/messages.py": ("messages",),
     "client/pacing.py": ("pacing",),
     "client/pacing_machine.py": ("pacing_machine",),

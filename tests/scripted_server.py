@@ -73,6 +73,13 @@ def late(seconds: float, reply: bytes | None) -> Callable[[Request], bytes | Non
     return wait
 
 
+class UnpacedPacer(ProcessPacer):
+    """Lets every call go at once, for tests that are not about the pace."""
+
+    def reserve(self, key: str, rate: float) -> float:
+        return 0.0
+
+
 class ScriptedServer:
     """Answers the first request with the first reply and so on, and repeats the last.
 

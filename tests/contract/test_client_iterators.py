@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from scripted_server import ScriptedServer, answer
+from scripted_server import ScriptedServer, UnpacedPacer, answer
 
 from airflow_provider_tencentim.client.client import TencentIMClient
 from airflow_provider_tencentim.client.errors import TencentIMTransientError
-from airflow_provider_tencentim.client.pacing import ProcessPacer
-
-
-class UnpacedPacer(ProcessPacer):
-    """Lets every call go at once: the tests are about pages."""
-
-    def reserve(self, key: str, rate: float) -> float:
-        return 0.0
 
 
 @pytest.fixture

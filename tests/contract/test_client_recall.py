@@ -11,7 +11,7 @@ from itertools import islice
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scripted_server import SDKAPPID, ScriptedServer, answer, http
+from scripted_server import SDKAPPID, ScriptedServer, UnpacedPacer, answer, http
 
 from airflow_provider_tencentim.client import recall, transport
 from airflow_provider_tencentim.client.bulk import side_by_side
@@ -61,13 +61,6 @@ class Room:
 
     def page(self, seqs):
         return answer(RspMsgList=[{"MsgSeq": seq, "IsPlaceMsg": self.places.get(seq, 0)} for seq in seqs])
-
-
-class AtOnce(ProcessPacer):
-    """Lets every call go at once."""
-
-    def reserve(self, key, rate):
-        return 0.0
 
 
 @pytest.fixture(autouse=True)
@@ -346,7 +339,9 @@ def test_lookups_go_beside_the_recalls_and_never_keep_them_waiting(play, server)
         def history(self, request):
             return super().history(request) if done.wait(20) else answer(10044)
 
-    client = play(Stuck(dict.fromkeys(range(1, 3001), 10030), dict.fromkeys(range(1, 3001), GONE)), pacer=AtOnce())
+    client = play(
+        Stuck(dict.fromkeys(range(1, 3001), 10030), dict.fromkeys(range(1, 3001), GONE)), pacer=UnpacedPacer()
+    )
     results = list(client.group_msg_recall("room", range(1, 3001)))
 
     commands = [request.command for request in server.requests]
