@@ -331,10 +331,6 @@ def _ends_the_run(error: TencentIMError, failed_calls: int) -> bool:
 
 
 def _all_failed(seqs: Iterable[int], error: TencentIMError, prefix: str) -> Iterator[RecallResult]:
-    reason = f"{prefix}{_explained(error.code) if error.code else error.info}"
+    reason = f"{prefix}{explain(error.code) if error.code else error.info}"
     for seq in seqs:
         yield RecallResult(seq, "failed", error.code, reason)
-
-
-def _explained(code: int | None) -> str:
-    return explain(code) if code is not None else ""
