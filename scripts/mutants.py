@@ -30,6 +30,7 @@ TESTS = {
     "client/endpoint.py": ("endpoint",),
     "client/errors.py": ("client_errors", "turns"),
     "client/group_commands.py": ("client_commands", "client_iterators", "client_pages", "client_requests"),
+    "client/history_file.py": ("history_file",),
     "client/messages.py": ("messages",),
     "client/pacing.py": ("pacing",),
     "client/pacing_machine.py": ("pacing_machine",),
