@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_provider_tencentim.client.arguments import message_fields
-from airflow_provider_tencentim.client.messages import check_size, parse_msg_body
+from airflow_provider_tencentim.client.messages import CONTENT_MODELS, check_size, parse_msg_body
 
 # The fields that a sender must give, as the message format has them.
 REQUIRED = {
@@ -232,6 +232,45 @@ def test_what_is_no_message_is_refused_and_the_place_is_named(value, said):
         parse_msg_body(value)
 
 
+NOT_AN_ELEMENT = 'is not {"MsgType": …, "MsgContent": …}'
+NO_TYPE = f"has an unknown MsgType; known are {', '.join(CONTENT_MODELS)}"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (7, "must be text or a list of message elements, not int"),
+        ([], "is an empty list"),
+        ("[", "begins like JSON and is none; other text must not begin with [ or {"),
+        ([element("TIMCustomElem", {"Data": "x"})] * 2, "holds more than one TIMCustomElem"),
+        ([1], f"element 0 {NOT_AN_ELEMENT}"),
+        ([element("TIMTextElem", {"Text": "x"}), {}], f"element 1 {NOT_AN_ELEMENT}"),
+        ([element("x", {})], f"element 0 {NO_TYPE}"),
+        ([element(["x"], {})], f"element 0 {NO_TYPE}"),
+        ([element("TIMTextElem", {})], "element 0 (TIMTextElem): Text: Field required"),
+        (
+            [element("TIMLocationElem", {})],
+            "element 0 (TIMLocationElem): Latitude: Field required; Longitude: Field required",
+        ),
+        (
+            [element("TIMImageElem", {"UUID": "x", "ImageInfoArray": [{"Width": 1, "Height": 1}]})],
+            "element 0 (TIMImageElem): ImageInfoArray.0.URL: Field required",
+        ),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_refusal_is_said_in_these_words(value, words):
+    with pytest.raises(ValueError, match=r".") as caught:
+        parse_msg_body(value)
+
+    assert str(caught.value) == words
+
+
+def test_content_that_is_no_object_is_named_as_a_whole():
+    with pytest.raises(ValueError, match=r"^element 0 \(TIMTextElem\): MsgContent: Input should be "):
+        parse_msg_body([element("TIMTextElem", 7)])
+
+
 SECRET = "privatewords"
 
 
@@ -273,7 +312,7 @@ def test_no_error_holds_content(value):
 
 def test_a_message_of_12288_bytes_fits_and_one_of_12289_does_not():
     assert message_fields(message(12_288), None)["MsgBody"]
-    with pytest.raises(ValueError, match="msg_body is 12289 bytes of compact JSON, 12288 are allowed"):
+    with pytest.raises(ValueError, match=r"^msg_body is 12289 bytes of compact JSON, 12288 are allowed$"):
         message_fields(message(12_289), None)
 
 
@@ -281,7 +320,7 @@ def test_custom_data_of_12288_bytes_fits_and_of_12289_does_not():
     frame = len('{"CloudCustomData":""}')
 
     assert message_fields(None, "x" * (12_288 - frame))["CloudCustomData"]
-    with pytest.raises(ValueError, match="cloud_custom_data is 12289 bytes"):
+    with pytest.raises(ValueError, match=r"^cloud_custom_data is 12289 bytes"):
         message_fields(None, "x" * (12_289 - frame))
 
 
@@ -290,7 +329,7 @@ def test_both_fields_count_together():
     body = message(12_000)
 
     assert message_fields(body, "x" * (288 - frame))["MsgBody"] == body
-    with pytest.raises(ValueError, match="msg_body and cloud_custom_data is 12289 bytes"):
+    with pytest.raises(ValueError, match=r"^msg_body and cloud_custom_data is 12289 bytes"):
         message_fields(body, "x" * (289 - frame))
 
 
@@ -309,7 +348,7 @@ def test_characters_count_as_the_bytes_that_are_sent(char, size):
     "value", [object(), {1}, float("inf"), "\ud800", b"x"], ids=["object", "set", "inf", "\\ud800", "bytes"]
 )
 def test_what_cannot_be_written_as_json_is_refused(value):
-    with pytest.raises(ValueError, match="msg_body cannot be written as JSON"):
+    with pytest.raises(ValueError, match=r"^msg_body cannot be written as JSON in UTF-8 \([A-Z][A-Za-z]+Error\)$"):
         check_size({"MsgBody": [value]})
 
 

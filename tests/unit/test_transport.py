@@ -257,6 +257,8 @@ def test_a_call_is_tried_again_where_that_is_safe_and_can_help(play, command, ou
     assert failed.command == command.path
     if isinstance(outcome, WireFault):
         assert (failed.code, failed.info) == (None, outcome.reason)
+    else:
+        assert failed.code == json.loads(outcome.body)["ErrorCode"]
 
 
 @pytest.mark.parametrize("tries", [1, 2, 7])
@@ -364,6 +366,16 @@ def test_the_next_try_is_announced_with_what_failed(play, monkeypatch, caplog):
     first, second = (record.getMessage() for record in caplog.records)
     assert first.startswith(f"Try 1 failed, the next follows in 2.5 s: {READ.path} failed with ErrorCode 10002")
     assert second.startswith(f"Try 2 failed, the next follows in 2.5 s: {READ.path} failed: lost on its way")
+
+
+def test_the_wait_before_a_try_goes_by_how_many_there_were(play, monkeypatch):
+    world = World()
+    one = play(world)
+    monkeypatch.setattr(transport, "_back_off", lambda state: 1.5 * state.attempt_number)
+    world.answers = [LOST, LOST]
+    one.call(READ, {})
+
+    assert waits_between_tries(world) == [1.5, 3.0]
 
 
 transport_back_off = transport._back_off  # before a test replaces it
