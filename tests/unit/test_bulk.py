@@ -10,7 +10,7 @@ from itertools import count, islice
 import pytest
 
 from airflow_provider_tencentim.client import bulk
-from airflow_provider_tencentim.client.bulk import runs, side_by_side
+from airflow_provider_tencentim.client.bulk import in_turn, runs, side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +128,84 @@ def test_items_are_taken_no_faster_than_results(ordered):
     results.close()
 
 
+def test_in_turn_each_result_comes_before_the_next_item_is_taken():
+    work, items = Work(), Items()
+    results = in_turn(work, items, never, size=lambda: 100)
+
+    assert (work.begun, items.taken) == ([], 0)
+    for number in range(5):
+        assert next(results) == number * 10
+        assert (work.begun[-1], items.taken, work.most) == (number, number + 1, 1)
+
+
+def test_in_turn_everything_happens_in_the_callers_thread():
+    assert {*in_turn(lambda _: threading.current_thread(), range(5), never)} == {threading.current_thread()}
+
+
+def test_side_by_side_everything_happens_in_threads_of_that_name():
+    names = {*side_by_side(lambda _: threading.current_thread().name, range(50), never)}
+
+    assert all(name.startswith("tencentim") for name in names)
+
+
 # --- how many at once ---
+
+
+class Clock:
+    """A clock that goes when told to."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(bulk, "time", clock)
+    return clock
+
+
+def test_the_width_begins_at_four_and_grows_by_one_a_step(clock, monkeypatch):
+    monkeypatch.setattr(bulk, "STEP_SECONDS", 0.5)
+    width = bulk._Width(lambda: 7, 128)
+    assert (width.grows, width.now(), width.grows) == (False, 4, True)
+
+    for seconds, now in ((0.25, 4), (0.25, 5), (0.25, 5), (0.25, 6), (10.0, 7), (10.0, 7)):
+        clock.now += seconds
+        assert width.now() == now
+    assert not width.grows
+
+
+@pytest.mark.parametrize(("wanted", "most", "now"), [(2, 128, 2), (0, 128, 1), (-3, 128, 1), (100, 3, 3), (100, 1, 1)])
+def test_the_width_is_never_more_than_wanted_or_than_there_are_and_never_none(clock, wanted, most, now):
+    width = bulk._Width(lambda: wanted, most)
+
+    assert (width.now(), width.grows) == (now, False)
+
+
+def test_a_width_that_was_reached_is_not_lost_while_less_is_wanted(clock, monkeypatch):
+    monkeypatch.setattr(bulk, "STEP_SECONDS", 0.5)
+    wanted = [6]
+    width = bulk._Width(lambda: wanted[0], 128)
+    for _ in range(2):
+        clock.now += 1
+        width.now()
+    assert width.now() == 6
+
+    wanted[0] = 2
+    assert width.now() == 2
+    wanted[0] = 6
+    assert width.now() == 6
+
+
+def test_sixteen_are_under_way_unless_something_else_is_wanted():
+    work = Work(0.003)
+    list(side_by_side(work, range(400), never))
+
+    assert work.most == 16
 
 
 @pytest.mark.parametrize(("size", "workers", "most"), [(1, 128, 1), (3, 128, 3), (24, 128, 24), (24, 6, 6), (0, 8, 1)])
@@ -267,6 +344,7 @@ def test_runs_end_with_what_takes_time_and_lose_nothing():
     items = [0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0]
     assert list(runs(items, bool, most=4)) == [[0, 0, 1], [1], [0, 0, 0, 0], [0, 1], [0]]
     assert list(runs([], bool)) == []
+    assert [len(run) for run in runs([0] * 401, bool)] == [200, 200, 1]
 
 
 def test_what_is_settled_does_not_keep_what_takes_time_from_being_under_way_together():
