@@ -105,10 +105,14 @@ class C2CCommands(Caller):
             "MinTime": min_time,
             "MaxTime": int(time.time()) + _CLOCK_MARGIN if max_time is None else max_time,
         }
-        pages, last_page = Pages(command), frozenset[str]()
+        pages, last_page = Pages(command), frozenset[tuple[str, str]]()
         while True:
             answer = self.call(command, body)
-            page = {text_of(command, entry, "MsgKey"): entry for entry in entries(command, answer, "MsgList")}
+            # A key is its sender's: the other side may have one that is the same.
+            page = {
+                (str(entry.get("From_Account")), text_of(command, entry, "MsgKey")): entry
+                for entry in entries(command, answer, "MsgList")
+            }
             new = [entry for key, entry in reversed(page.items()) if key not in last_page]
             yield from new
             if number_of(command, answer, "Complete") == 1:

@@ -162,15 +162,16 @@ def test_what_one_side_lost_is_still_that_of_the_other(world):
     assert letters(world) == expected_after(before, plan, "recall")
 
 
-def test_messages_that_share_a_key_are_told_apart_by_their_senders(world):
+@pytest.mark.parametrize("senders", [["ann"], ["bob"], ["ann", "bob"]])
+def test_messages_that_share_a_key_are_told_apart_by_their_senders(world, senders):
     same = {"MsgSeq": 5, "MsgRandom": 6, "MsgTimeStamp": BEGIN}
     for one, other in (("ann", "bob"), ("bob", "ann")):
         world.emulator.add_c2c_message(one, other, {"MsgBody": f"of {one}", **same})
     before = letters(world)
-    plan = world.plan(pairs=[["ann", "bob"]], from_accounts=["bob"])
+    plan = world.plan(pairs=[["ann", "bob"]], from_accounts=senders)
 
-    assert planned(plan) == {("ann", "bob"): {("bob", f"5_6_{BEGIN}")}}
-    assert report_of(world.sweep(plan, archive_to=world.folder / "archive")).summary["done"] == 1
+    assert planned(plan) == {("ann", "bob"): {(sender, f"5_6_{BEGIN}") for sender in senders}}
+    assert report_of(world.sweep(plan, archive_to=world.folder / "archive")).summary["done"] == len(senders)
     assert letters(world) == expected_after(before, plan, "recall")
 
 
