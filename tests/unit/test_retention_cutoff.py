@@ -1,4 +1,4 @@
-"""Where a history's older messages end, and walks through it, against histories of every kind held in memory."""
+"""Where a history's older messages end, against histories of every kind held in memory."""
 
 # ruff: noqa: S311  (dice, no secrets)
 
@@ -10,60 +10,17 @@ from bisect import bisect_left
 from itertools import accumulate, pairwise
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from retention_rooms import BEGIN, EXPIRED, NORMAL, RECALLED, Room, item
 
-from airflow_provider_tencentim.client.errors import TencentIMTransientError
-from airflow_provider_tencentim.client.group_commands import GroupCommands
 from airflow_provider_tencentim.retention.cutoff import OutOfOrderError, find_cut_off
 from airflow_provider_tencentim.retention.history import Entry, GroupHistory, Page
 
-NORMAL, EXPIRED, RECALLED = 0, 1, 2
-BEGIN, YEAR = 1_700_000_000, 365 * 86_400
+YEAR = 365 * 86_400
 READINGS = ("seqs", "shown")
 
 thorough = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-class Room(GroupCommands):
-    """A group whose history is held in memory, by MsgSeq.
-
-    :param items: what the history shows of each seq.
-    :param reading: whether the number that is asked for counts seqs or what is shown.
-    :param cut: the chance that a page ends early.
-    """
-
-    def __init__(self, items, reading="seqs", cut=0.0, dice=None):
-        self.items = items
-        self.seqs = sorted(items)
-        self.reading = reading
-        self.cut = cut
-        self.dice = dice or random.Random(0)
-        self.asked = []
-
-    def call(self, command, body, *, tries=3):
-        at, number = body["ReqMsgSeq"], body["ReqMsgNumber"]
-        assert at >= 1
-        assert 1 <= number <= 20
-        self.asked.append(at)
-        end = bisect_left(self.seqs, at + 1)
-        begin = bisect_left(self.seqs, at - number + 1) if self.reading == "seqs" else max(0, end - number)
-        seqs, finished = self.seqs[begin:end][::-1], 1
-        if len(seqs) > 1 and self.dice.random() < self.cut:
-            seqs, finished = seqs[: self.dice.randint(1, len(seqs) - 1)], 0
-        return {"IsFinished": finished, "RspMsgList": [{"MsgSeq": seq, **self.items[seq]} for seq in seqs]}
-
-    def cancel(self):
-        raise AssertionError("nothing interrupts")
-
-
-def item(time, place=NORMAL, system=False):
-    shown = {"IsPlaceMsg": place, "From_Account": "ann", "MsgBody": [], "MsgRandom": 7}
-    if time is not None:
-        shown["MsgTimeStamp"] = time
-    if system:
-        shown |= {"IsSystemMsg": 1, "MsgBody": {"OpType": 1}}
-    return shown
 
 
 def full_scan(items, cut_off, newest, lower):
@@ -367,163 +324,3 @@ def test_tips_and_placeholders_with_times_take_no_more_reads(size):
         found, _ = search(Room(items), cut_off, size, created=BEGIN, last_time=times[-1])
         assert found.through == bisect_left(times, cut_off)
         assert found.reads <= 2 * math.log2(size) + 2
-
-
-# --- walks and windows ---
-
-
-def walked(room, newest, lower=0):
-    history = GroupHistory(room, "room")
-    narrow = [entry.seq for entry in history.walk(newest, lower)]
-    assert [entry.seq for entry in history.walk_wide(newest, lower, room.cancel)] == narrow
-    return narrow
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    parts=st.lists(st.tuples(st.integers(1, 130), st.one_of(st.integers(0, 40), st.integers(0, 1000))), max_size=8),
-    first=st.integers(1, 900),
-    reading=st.sampled_from(READINGS),
-    cut=st.sampled_from([0.0, 0.3]),
-    lower=st.integers(0, 2000),
-    hole=st.sampled_from([0, 0, 0, 1500, 3_000_000]),
-)
-def test_a_walk_yields_all_there_is_past_gaps(parts, first, reading, cut, lower, hole):
-    seqs, seq = list(range(1, 21)) if hole else [], first
-    for length, gap in parts:
-        seqs += range(seq, seq + length)
-        seq += length + gap
-    seqs += range(seq + hole, seq + hole + 50)
-    items = {seq: item(BEGIN) for seq in seqs}
-
-    expected = sorted((seq for seq in items if seq > lower), reverse=True)
-    # A short block in the middle of nowhere is not to be found.
-    assume(not hole or reading == "shown" or not expected[50:] or expected[-1] <= lower + 20)
-    assert walked(Room(items, reading, cut), max(items), lower) == expected
-
-
-@pytest.mark.parametrize("gap", [980, 999, 1000])
-def test_a_gap_of_a_thousand_within_what_a_huge_gap_cut_off_is_no_end(gap):
-    seqs, seq = [], 1
-    for length in (50, 3, 1, 700, 2, 9, 30):
-        seqs += range(seq, seq + length)
-        seq += length + gap
-    seqs += range(3_000_000, 3_000_100)
-
-    assert walked(Room({seq: item(BEGIN) for seq in seqs}), 3_000_099) == seqs[::-1]
-
-
-@pytest.mark.parametrize("reading", READINGS)
-def test_a_history_that_begins_far_above_one_is_walked_in_few_reads(reading):
-    room = Room({seq: item(BEGIN) for seq in range(3_000_000, 3_000_100)}, reading)
-    walk = GroupHistory(room, "room").walk(3_000_099, 0)
-
-    assert [entry.seq for entry in walk] == list(range(3_000_099, 2_999_999, -1))
-    assert len(room.asked) <= 5 + 50 + math.log2(3_000_000)
-
-
-@pytest.mark.parametrize("reading", READINGS)
-@pytest.mark.parametrize("cut", [0.0, 0.5])
-def test_a_window_is_read_whole(reading, cut):
-    items = {seq: item(BEGIN) for seq in range(1, 200) if seq % 7}
-    for low in range(1, 180):
-        window = GroupHistory(Room(items, reading, cut), "room").window(low, low + 19)
-        assert [entry.seq for entry in window] == [seq for seq in range(low + 19, low - 1, -1) if seq % 7]
-
-
-def test_nothing_is_walked_where_nothing_is_wanted():
-    room = Room({1: item(BEGIN)})
-    assert walked(room, 5, 5) == walked(room, 0) == []
-    assert room.asked == []
-
-
-# --- pages ---
-
-
-class Answers(GroupCommands):
-    def __init__(self, *shown, **answer):
-        self.answer = {"IsFinished": 1, "RspMsgList": list(shown), **answer}
-
-    def call(self, command, body, *, tries=3):
-        self.body = body
-        return self.answer
-
-    def cancel(self):
-        """Never called."""
-
-
-def at(*seqs):
-    return [{"MsgSeq": seq} for seq in seqs]
-
-
-@pytest.mark.parametrize(
-    ("shown", "finished", "low"),
-    [
-        ((100, 99), 1, 81),
-        ((100, 99), 2, 81),
-        ((100, 99), 0, 99),
-        ((100, 99), None, 99),
-        ((100, 40), 1, 40),
-        ((100, 40), 0, 40),
-        ((), 0, 81),
-    ],
-)
-def test_a_page_covers_what_it_tells_of(shown, finished, low):
-    page = GroupHistory(Answers(*at(*shown), IsFinished=finished), "room").page(100)
-    assert ([entry.seq for entry in page.entries], page.low, page.high) == (list(shown), low, 100)
-
-
-def test_an_entry_is_what_the_history_shows():
-    client = Answers(
-        {
-            "MsgSeq": 9,
-            "MsgTimeStamp": 5,
-            "IsPlaceMsg": 0,
-            "From_Account": "ann",
-            "MsgBody": [{}],
-            "MsgRandom": 3,
-            "CloudCustomData": "x",
-        },
-        {"MsgSeq": 8, "MsgTimeStamp": 0, "IsPlaceMsg": 1, "MsgBody": None},
-        {"MsgSeq": 7, "MsgTimeStamp": "4", "IsSystemMsg": 1, "MsgBody": {"OpType": 1}},
-        {"MsgSeq": 6, "MsgTimeStamp": True, "IsPlaceMsg": 2},
-    )
-    message, expired, tip, recalled = GroupHistory(client, "room", "topic").page(9, 4).entries
-
-    assert message == Entry(9, 5, 0, False, "ann", [{}], "x", 3)
-    assert expired == Entry(8, None, 1, False, "", [], None, None)
-    assert (tip.system, tip.time, tip.body) == (True, None, {"OpType": 1})
-    assert (recalled.place, recalled.time) == (2, None)
-    assert [entry.is_message for entry in (message, expired, tip, recalled)] == [True, False, False, False]
-    assert client.body == {
-        "GroupId": "room",
-        "TopicId": "topic",
-        "ReqMsgSeq": 9,
-        "ReqMsgNumber": 4,
-        "WithRecalledMsg": 1,
-    }
-
-
-@pytest.mark.parametrize(
-    "shown",
-    [
-        at(3, 4),
-        at(5, 5),
-        at(10),
-        at(3, 0),
-        at(True),
-        at("5"),
-        [{}],
-        ["no object"],
-        [{"MsgSeq": 5, "IsPlaceMsg": "1"}],
-        [{"MsgSeq": 5, "IsSystemMsg": [1]}],
-        [{"MsgSeq": 5, "From_Account": 1}],
-        [{"MsgSeq": 5, "MsgBody": "secret"}],
-        [{"MsgSeq": 5, "CloudCustomData": {"secret": 1}}],
-        [{"MsgSeq": 5, "MsgRandom": "secret"}],
-    ],
-)
-def test_a_page_that_makes_no_sense_is_an_error_that_shows_nothing_of_it(shown):
-    with pytest.raises(TencentIMTransientError) as raised:
-        GroupHistory(Answers(*shown), "room").page(9)
-    assert "secret" not in str(raised.value)
