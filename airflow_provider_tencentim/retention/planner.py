@@ -137,7 +137,7 @@ class GroupPlanner:
         reason = _why_not(facts, policy)
         done = self._state.through(facts.group, facts.created or 0) if self._state and not reason else 0
         candidate = _Candidate(facts, policy, done)
-        return candidate.skipped(reason or "nothing_new") if reason or done >= candidate.newest > 0 else candidate
+        return candidate.skipped(reason or "nothing_new") if reason or done >= candidate.newest else candidate
 
     # --- what is meant in them
 

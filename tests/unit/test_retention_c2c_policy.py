@@ -26,7 +26,7 @@ def parse(base, **keys):
 @pytest.mark.parametrize(
     ("base", "keys", "reason"),
     [
-        (RECALL, {"action": ...}, "policy: action is required"),
+        (RECALL, {"action": ...}, "^policy: action is required"),
         (RECALL, {"action": "clear"}, "policy: action must be one of recall, redact$"),
         (RECALL, {"action": "redact_and_recall"}, "policy: action must be one of recall, redact$"),
         (RECALL, {"before": ...}, "policy: one of before, older_than is required"),
@@ -42,8 +42,8 @@ def parse(base, **keys):
         (RECALL, {"pairs": [["a", 5]]}, "pairs: item 1 must be text"),
         (RECALL, {"pairs": ..., "accounts": ["a", " "]}, "accounts: item 2 came to nothing"),
         (RECALL, {"pairs": ..., "accounts": ["a" * 33]}, "accounts: item 1 is 33 bytes long"),
-        (RECALL, {"replacement": "gone"}, "replacement is for actions that overwrite messages"),
-        (REDACT, {"replacement": ...}, "replacement is required with redact"),
+        (RECALL, {"replacement": "gone"}, "^policy: replacement is for actions that overwrite messages"),
+        (REDACT, {"replacement": ...}, "^policy: replacement is required with redact"),
         (RECALL, {"overrides": [{"accounts": "a"}]}, "unknown key 'overrides'"),
         (RECALL, {"all_groups": True}, "unknown key 'all_groups'"),
         (RECALL, {"acounts": ["a"]}, "unknown key 'acounts', did you mean accounts"),
@@ -104,6 +104,13 @@ def test_a_cut_off_that_is_not_fixed_or_too_recent_is_an_error():
         _ = parse(RECALL, before=..., older_than="P1D").cut_off
     with pytest.raises(ValueError, match=r"policy: .* in the future"):
         parse(RECALL, before="2027-01-01").resolve(NOW, NOW)
+
+
+def test_a_cut_off_less_than_a_day_ago_is_taken_only_when_the_policy_allows_it():
+    with pytest.raises(ValueError, match=r"^policy: .*allow_recent"):
+        parse(RECALL, before=..., older_than="PT1H").resolve(NOW, NOW)
+    recent = parse(RECALL, before=..., older_than="PT1H", allow_recent=True).resolve(NOW, NOW)
+    assert (recent.before, recent.older_than) == (NOW - timedelta(hours=1), None)
 
 
 accounts = st.text(st.sampled_from("ab*[@ "), min_size=1, max_size=6).filter(lambda text: text == text.strip())
