@@ -440,7 +440,7 @@ def wait_for(rooms, first, then):
         if then(command, body):
             came.set()
         elif first(command, body):
-            assert came.wait(30)
+            assert came.wait(5)
 
     rooms.before = before
 

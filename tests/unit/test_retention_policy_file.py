@@ -50,12 +50,14 @@ def test_a_json_file_is_a_policy_whatever_its_name(name):
         ("p.json", '{"x": [{"a": 2, "a": 3}]}', "the key 'a' comes twice"),
         ("p.json", '{"a": NaN}', "NaN is no value in JSON"),
         ("p.json", '{"a": -Infinity}', "-Infinity is no value in JSON"),
+        ("p.json", '{"' + 70 * "a" + '": 1, "' + 70 * "a" + '": 2}', f"the key '{64 * 'a'}' comes twice"),
+        ("p.yaml", 2 * ("a" * 70 + ": 1\n"), f"line 2: the key '{64 * 'a'}' comes twice"),
         ("p.json", '{"secret"\n: secret}', "line 2: is no JSON"),
         ("p.json", "a: secret", "line 1: is no JSON"),
-        ("p.json", "[1]", "no mapping"),
+        ("p.json", "[1]", "holds no mapping"),
         ("p.json", "", "line 1: is no JSON"),
-        ("p.json", "[" * 100_000, "nested too deeply"),
-        ("p.json", '{"a": ' + "9" * 5000 + "}", "limit"),
+        ("p.json", "[" * 100_000, "is nested too deeply"),
+        ("p.json", '{"a": ' + "9" * 5000 + "}", "Exceeds the limit"),
         ("p.yaml", "a: 2\nb: 3\na: secret", "line 3: the key 'a' comes twice"),
         ("p.yaml", "x:\n  - {a: 2, 'a': secret}", "line 2: the key 'a' comes twice"),
         ("p.yaml", "1: secret", "line 1: a key must be text"),
@@ -64,33 +66,41 @@ def test_a_json_file_is_a_policy_whatever_its_name(name):
         ("p.yaml", "a: 1\n<<: {a: secret}", "line 2: a key must be text"),
         ("p.yaml", "a: &x secret", "line 1: anchors and aliases are not taken"),
         ("p.yaml", "a: 1\nb: &x [secret]\nc: *x", "line 2: anchors and aliases are not taken"),
-        ("p.yaml", "a: &x [*x]", "anchors and aliases are not taken"),
+        ("p.yaml", "a: &x [*x]", "line 1: anchors and aliases are not taken"),
         ("p.yaml", "a: *secret", "line 1: is no plain YAML"),
         ("p.yaml", "a: !!python/object/apply:os.system [secret]", "line 1: is no plain YAML"),
         ("p.yaml", "a: !secret 1", "line 1: is no plain YAML"),
-        ("p.yaml", "a: [secret", "is no plain YAML"),
+        ("p.yaml", "a: [secret", "line 1: is no plain YAML"),
         ("p.yaml", "a: secret\x00", "is no plain YAML"),
-        ("p.yaml", "a: 1\n---\na: secret", "is no plain YAML"),
-        ("p.yaml", "a: 2026-13-01", "impossible date"),
-        ("p.yaml", "a: !!int secret", "a value of a wrong form"),
-        ("p.yaml", "a: !!bool secret", "a value of a wrong form"),
-        ("p.yaml", "a: !!timestamp secret", "a value of a wrong form"),
-        ("p.yaml", "a: !!binary secret", "is no plain YAML"),
-        ("p.yaml", "", "no mapping"),
-        ("p.yaml", "secret", "no mapping"),
-        ("p.yaml", "- secret", "no mapping"),
-        ("p.yaml", "[" * 100_000, "nested too deeply"),
-        ("p.yaml", "a: " + "secret" * 200_000, "at most 1048576 bytes"),
-        ("p.yaml", "a: " + "密" * 400_000, "at most 1048576 bytes"),
+        ("p.yaml", "a: 1\n---\na: secret", "line 2: is no plain YAML"),
+        ("p.yaml", "a: 2026-13-01", "holds a value of a wrong form, such as an impossible date"),
+        ("p.yaml", "a: !!int secret", "holds a value of a wrong form"),
+        ("p.yaml", "a: !!bool secret", "holds a value of a wrong form"),
+        ("p.yaml", "a: !!timestamp secret", "holds a value of a wrong form"),
+        ("p.yaml", "a: !!binary secret", "line 1: is no plain YAML"),
+        ("p.yaml", "", "holds no mapping of keys and values"),
+        ("p.yaml", "secret", "holds no mapping"),
+        ("p.yaml", "- secret", "holds no mapping"),
+        ("p.yaml", "[" * 100_000, "is nested too deeply"),
+        ("p.yaml", "a: " + "secret" * 200_000, "must be text of at most 1048576 bytes"),
+        ("p.yaml", "a: " + "密" * 400_000, "must be text of at most 1048576 bytes"),
         ("p.yaml", None, "must be text"),
     ],
 )
 def test_anything_else_is_an_error_that_names_the_file_and_shows_nothing_of_it(name, text, reason):
-    with pytest.raises(ValueError, match=reason) as raised:
+    with pytest.raises(ValueError, match=f"^{name}: {reason}") as raised:
         read_policy(text, name)
 
-    assert str(raised.value).startswith(f"{name}: ")
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["p.yaml", "p.json"])
+def test_a_file_of_a_mebibyte_is_read(name):
+    text = '{"a": 1}'.ljust(1_048_576)
+
+    assert read_policy(text, name) == {"a": 1}
+    with pytest.raises(ValueError, match="at most 1048576 bytes"):
+        read_policy(text + " ", name)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
