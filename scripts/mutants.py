@@ -52,7 +52,7 @@ TESTS = {
     "retention/c2c_policy.py": ("retention_c2c_policy",),
     "retention/counted.py": ("retention_counted",),
     "retention/criteria.py": ("retention_criteria", "retention_policy", "retention_c2c_policy"),
-    "retention/cutoff.py": ("retention_cutoff",),
+    "retention/cutoff.py": ("retention_cutoff_reads", "retention_cutoff_guess"),
     "retention/durations.py": ("retention_durations", "retention_policy"),
     "retention/files.py": ("retention_files",),
     "retention/groups.py": ("retention_groups",),

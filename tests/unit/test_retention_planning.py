@@ -138,17 +138,43 @@ def test_messages_that_show_no_time_have_none_in_the_row(rooms):
 
 
 def test_very_many_ranges_make_rows_that_follow_one_another(rooms, monkeypatch):
-    monkeypatch.setattr(planner, "_RANGES_PER_ROW", 2)
-    items = each_second(1, 12)
-    for seq in (3, 5, 8, 12):
+    monkeypatch.setattr(planner, "_RANGES_PER_ROW", 3)
+    items = each_second(1, 14)
+    for seq in (3, 5, 8, 10, 14):
         items[seq] = item(BEGIN + seq, EXPIRED)
     rooms.add("room", items)
-    common = {"action": "recall", "oldest": BEGIN + 1, "newest": BEGIN + 11}
+    common = {"action": "recall", "oldest": BEGIN + 1, "newest": BEGIN + 13}
 
     assert planned(rooms) == [
-        row_of_room(through=4, ranges="1-2, 4", messages=3, **common),
-        row_of_room(lower=4, through=12, ranges="6-7, 9-11", messages=5, **common),
+        row_of_room(through=7, ranges="1-2, 4, 6-7", messages=5, **common),
+        row_of_room(lower=7, through=14, ranges="9, 11-13", messages=4, **common),
     ]
+
+
+def test_the_times_of_a_row_are_the_oldest_and_the_newest_whatever_their_order(rooms):
+    rooms.add("room", {1: item(BEGIN + 5), 2: item(BEGIN + 2), 3: item(BEGIN + 9), 4: item(BEGIN + 7)})
+
+    assert planned(rooms, before=BEGIN + 50) == [
+        PlanRow(
+            group="room",
+            type="Public",
+            create_time=BEGIN + 1,
+            action="recall",
+            through=4,
+            ranges="1-4",
+            messages=4,
+            oldest=BEGIN + 2,
+            newest=BEGIN + 9,
+        )
+    ]
+
+
+def test_a_search_begins_near_the_cut_off_and_not_at_the_newest_message(rooms):
+    rooms.add("room", each_second(1, 3000))
+
+    assert [row.through for row in planned(rooms, "clear", BEGIN + 1500)] == [1499]
+    assert len(rooms.reads()) == 1
+    assert 1499 < rooms.reads()[0] < 1520
 
 
 # --- the newest messages stay ---
@@ -186,6 +212,14 @@ def test_the_last_one_below_those_that_stay_shows_a_time_that_is_older(rooms):
     for keep_last, through in ((3, 27), (4, 24), (5, 21), (6, 19)):
         (row,) = planned(rooms, "clear", BEGIN + 28, keep_last=keep_last)
         assert (row.through, row.newest) == (through, BEGIN + through)
+
+
+def test_a_message_that_is_not_older_never_ends_what_goes(rooms):
+    rooms.add("room", each_second(1, 30) | {5: item(BEGIN + 20), 6: item(BEGIN + 21), 7: item(BEGIN + 22)})
+
+    for keep_last, through in ((22, 8), (23, 5), (24, 5), (25, 5), (26, 4)):
+        (row,) = planned(rooms, "clear", BEGIN + 21, keep_last=keep_last)
+        assert (row.through, row.newest) == (through, BEGIN + (20 if through == 5 else through))
 
 
 def test_the_oldest_time_of_a_row_is_the_oldest_that_was_read_in_any_way(rooms):
@@ -503,6 +537,20 @@ def test_a_plan_that_is_stopped_from_outside_ends_its_reads(rooms, length):
     rooms.before = stop
     with pytest.raises(Stopped):
         planned(rooms)
+    assert rooms.cancelled.is_set()
+
+
+def test_a_long_history_that_is_stopped_from_outside_ends_its_reads(rooms, monkeypatch):
+    rooms.add("room", each_second(1, 3000))
+
+    def wanted(command):
+        if rooms.reads().count(3000) > 1:
+            raise Stopped
+        return 16
+
+    monkeypatch.setattr(rooms, "in_flight_wanted", wanted)
+    with pytest.raises(Stopped):
+        planned(rooms, before=BEGIN + 5000)
     assert rooms.cancelled.is_set()
 
 
