@@ -45,8 +45,10 @@ TESTS = {
     "hooks/settings.py": ("settings",),
     "hooks/tencentim.py": ("connection_test",),
     "operators/arguments.py": ("operators_arguments",),
+    "retention/actions.py": ("retention_actions", "retention_actions_errors"),
     "retention/archive.py": ("retention_archive",),
     "retention/buckets.py": ("retention_buckets",),
+    "retention/c2c_actions.py": ("retention_c2c_actions",),
     "retention/c2c_history.py": ("retention_c2c_history",),
     "retention/c2c_planner.py": ("retention_c2c_planning",),
     "retention/c2c_policy.py": ("retention_c2c_policy",),
@@ -58,8 +60,9 @@ TESTS = {
     "retention/groups.py": ("retention_groups",),
     "retention/history.py": ("retention_walks",),
     "retention/holds.py": ("retention_holds",),
+    "retention/joined.py": ("retention_joined",),
     "retention/ledger.py": ("retention_ledger",),
-    "retention/outcome.py": ("retention_ledger",),
+    "retention/outcome.py": ("retention_outcome",),
     "retention/patterns.py": ("retention_patterns", "retention_holds"),
     "retention/plan.py": ("retention_plan", "retention_policy_keys"),
     "retention/planner.py": ("retention_planning",),
@@ -67,8 +70,9 @@ TESTS = {
     "retention/policy_file.py": ("retention_policy_file",),
     "retention/policy_keys.py": ("retention_policy_keys", "retention_policy", "retention_c2c_policy"),
     "retention/progress.py": ("retention_progress",),
+    "retention/run.py": ("retention_run",),
     "retention/state.py": ("retention_state",),
-    "retention/sweep.py": ("retention_sweep_retries",),
+    "retention/sweep.py": ("retention_sweep_rows", "retention_sweep_retries"),
 }
 
 # Killed by a test, or by running into a loop that the module does not have.

@@ -118,7 +118,10 @@ def _different(parts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _count(part: Mapping[str, Any], name: str) -> int:
-    value = part.get(name)
+    return _checked_count(part, name, part.get(name))
+
+
+def _checked_count(part: Mapping[str, Any], name: str, value: object) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"{part.get('plan')} has no count as its {name}")
     return value
@@ -134,5 +137,5 @@ def _skipped(parts: list[Mapping[str, Any]]) -> dict[str, int]:
         reasons = part.get("skipped")
         if not isinstance(reasons, Mapping):
             raise ValueError(f"{part.get('plan')} does not say what it skipped")
-        skipped.update({reason: _count(reasons, reason) for reason in reasons})
+        skipped.update({reason: _checked_count(part, reason, count) for reason, count in reasons.items()})
     return dict(sorted(skipped.items()))

@@ -100,6 +100,23 @@ def test_the_same_messages_make_the_same_bytes(tmp_path):
 
     contents = {path.read_bytes() for path in tmp_path.rglob("*.gz")}
     assert len(contents) == 1
+    assert contents.pop()[3:8] == bytes(5)  # neither a name nor a time
+
+
+def test_an_archive_makes_the_folders_above_it(tmp_path):
+    folder = tmp_path / "archives" / "of today"
+    write(folder, entry(1))
+
+    assert [path.name for path in folder.iterdir()] == ["00000001.gz"]
+
+
+@pytest.mark.parametrize("seq", [0, -1, True, "7", None])
+def test_what_is_no_msg_seq_is_kept_and_named_in_no_range(tmp_path, seq):
+    file = Archive(tmp_path, APP).write(
+        1, "Group", "room", None, [*laid_out(entry(5)), {"GroupId": "a", "MsgSeq": seq}]
+    )
+
+    assert (file.messages, file.seqs) == (2, "5")
 
 
 def test_an_id_never_names_a_file(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -58,10 +59,34 @@ def test_plans_add_up_and_list_what_each_of_them_lists():
     }
 
 
-@pytest.mark.parametrize("other", [{"cut_off": "2026-09-21T00:00:00+00:00"}, {"action": "recall"}])
+@pytest.mark.parametrize(
+    "other", [{"cut_off": "2026-09-21T00:00:00+00:00"}, {"action": "recall"}, {"incremental": True}]
+)
 def test_plans_of_different_sweeps_are_not_joined(other):
-    with pytest.raises(ValueError, match="not the shards of one sweep"):
+    with pytest.raises(ValueError, match=f"differ in their {next(iter(other))}: they are not the shards of one sweep"):
         join_plans([plan(1), plan(2, **other)])
+
+
+def test_a_join_lists_what_the_shard_lists_that_saw_most_and_is_incremental_if_they_are():
+    joined = join_plans([plan(1, listed=4, incremental=True), plan(2, listed=7, incremental=True)])
+    assert (joined["listed"], joined["incremental"]) == (7, True)
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (plan(1), f"the plan of digest {1:064x}"[:35] + " is there 2 times"),
+        (plan(2, listed="30"), "shard-002-of-003 has no count as its listed"),
+        (plan(2, groups=True), "shard-002-of-003 has no count as its groups"),
+        (plan(2, messages=None), "shard-002-of-003 has no count as its messages"),
+        (plan(2, skipped=[]), "shard-002-of-003 does not say what it skipped"),
+        (plan(2, skipped={"held": -1}), "shard-002-of-003 has no count as its held"),
+        (plan(2, digest=None), "results of planning or applying"),
+    ],
+)
+def test_plans_that_cannot_be_true_are_refused(other, told):
+    with pytest.raises(ValueError, match=told):
+        join_plans([plan(1), other])
 
 
 def test_no_plan_is_no_sweep():
@@ -102,12 +127,39 @@ def test_a_shard_that_failed_makes_the_whole_fail(failed):
     assert join_summaries([applied(1, **failed), applied(2)])["status"] == "failed"
 
 
+def test_a_shard_that_reported_and_a_plan_of_which_nothing_is_known_are_both_counted():
+    joined = join_summaries([applied(1)], PLANS)
+    assert (joined["shards"], joined["unreported"]) == (3, ["plan/shard-002-of-003", "plan/shard-003-of-003"])
+
+
+def test_without_the_plans_what_is_there_is_joined():
+    joined = join_summaries([applied(1), applied(2)])
+    assert (joined["status"], joined["shards"], joined["unreported"]) == ("done", 2, [])
+
+
+def test_a_shard_of_which_nothing_was_done_is_done():
+    empty = dict.fromkeys(("groups", "requested", "done", "already", "missing", "calls"), 0)
+    assert join_summaries([applied(1, **empty)], PLANS[:1])["status"] == "done"
+
+
+def test_one_part_that_leaves_out_what_was_done_before_makes_the_whole_incremental():
+    assert join_summaries([applied(1), applied(2, incremental=True)])["incremental"] is True
+
+
+def test_reasons_add_up_in_the_order_of_their_names():
+    joined = join_summaries([applied(1, skipped={"not_found": 2, "held": 1}), applied(2, skipped={"excluded": 4})])
+    assert list(joined["skipped"].items()) == [("excluded", 4), ("held", 1), ("not_found", 2)]
+
+
 @pytest.mark.parametrize(
     ("summaries", "told"),
     [
         ([applied(1), applied(1)], "2 times"),
-        ([applied(4)], "none of the plans"),
-        ([applied(1, done=8)], "do not add up"),
+        ([applied(4)], "plan/shard-004-of-003 is none of the plans"),
+        ([applied(1, done=8)], "counts of plan/shard-001-of-003 do not add up"),
+        ([applied(1, already=3)], "do not add up"),
+        ([applied(1, missing=2)], "do not add up"),
+        ([applied(1, failed=1)], "do not add up"),
         ([applied(1, requested=-1)], "no count as its requested"),
         ([applied(1, calls=None)], "no count as its calls"),
         ([applied(1, skipped=None)], "what it skipped"),
@@ -126,5 +178,19 @@ def test_one_file_says_where_the_report_of_every_shard_is_and_a_retry_replaces_i
     assert path == first
     assert [file.name for file in (tmp_path / "reports").iterdir()] == [path.rpartition("/")[2]]
     page = json.loads((tmp_path / "reports" / path.rpartition("/")[2]).read_text())
-    assert [shard["report"] for shard in page.pop("reports")] == ["reports/1", "reports/2", "reports/3"]
+    shards = page.pop("reports")
+    assert [shard["report"] for shard in shards] == ["reports/1", "reports/2", "reports/3"]
+    assert shards[1] == {name: value for name, value in applied(2).items() if name not in ("incremental", "skipped")}
     assert page == joined
+
+
+def test_without_the_plans_a_file_is_named_by_what_was_reported(tmp_path):
+    paths = {write_joined(tmp_path, parts)[0] for parts in ([applied(1), applied(2)], [applied(2), applied(1)])}
+    assert len(paths) == 1
+    assert write_joined(tmp_path, iter([applied(1)]), iter(PLANS[:1]))[0] not in paths
+
+
+def test_the_name_of_the_file_is_short_and_the_same_in_every_version(tmp_path):
+    path, _ = write_joined(tmp_path, [applied(1), applied(2)], PLANS[:2])
+    digests = f"{1:064x}\n{2:064x}"
+    assert path == str(tmp_path / f"joined-{hashlib.sha256(digests.encode()).hexdigest()[:16]}.json")

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_tencentim.client.errors import TencentIMNotFoundError, TencentIMTransientError
+from airflow_provider_tencentim.client.errors import TencentIMTransientError
 from airflow_provider_tencentim.retention.archive import ArchivedFile
 from airflow_provider_tencentim.retention.ledger import Ledger
-from airflow_provider_tencentim.retention.outcome import COUNTS, Outcome, add_up
+from airflow_provider_tencentim.retention.outcome import COUNTS, Outcome
 from airflow_provider_tencentim.retention.plan import Plan, PlanRow, PlanWriter
 from airflow_provider_tencentim.retention.progress import FileStore
 
@@ -344,84 +344,3 @@ def test_the_store_may_be_a_file(books, tmp_path):
     ledger.save()
 
     assert not books(store).is_due(1)
-
-
-# --- outcomes ---
-
-
-def test_the_first_reason_stays():
-    outcome = Outcome(requested=5, done=1, already=1, missing=1)
-    assert outcome.failed == 2
-    outcome.note(LASTING, "first")
-    outcome.note(PASSING, "second")
-    assert (outcome.code, outcome.reason) == (LASTING, "first")
-
-
-def test_an_error_is_told_in_the_words_of_its_code_or_in_its_own():
-    gone, lost = Outcome(), Outcome()
-    gone.end(TencentIMNotFoundError("recall", LASTING, "info"))
-    lost.end(LOST)
-
-    assert (gone.code, gone.reason) == (LASTING, "the group does not exist or was dissolved")
-    assert (lost.code, lost.reason) == (None, "no route")
-    assert (gone.failed_for_now, lost.failed_for_now, Outcome().failed_for_now) == (False, True, False)
-    assert not any(outcome.failed_everywhere for outcome in (gone, lost, Outcome()))
-
-
-@pytest.mark.parametrize(
-    ("outcome", "kind"),
-    [
-        (Outcome(requested=2, code=PASSING, reason="busy"), "transient"),
-        (Outcome(requested=2, code=10006, reason="busy"), "rate limited"),
-        (Outcome(requested=2, reason="lost"), "transient"),
-        (Outcome(requested=2, code=LASTING, reason="gone"), None),
-        (Outcome(requested=2, done=1, reason="lost"), None),
-        (Outcome(requested=2, already=1, reason="lost"), None),
-        (Outcome(requested=2, missing=2, reason="lost"), None),
-        (Outcome(requested=2), None),
-    ],
-)
-def test_a_row_of_which_nothing_was_done_for_now_ends_with_that_reason(outcome, kind):
-    outcome.end_if_nothing_worked("recall")
-
-    assert (outcome.error.kind.value if outcome.error else None) == kind
-    if kind:
-        assert (outcome.error.command, outcome.error.code, outcome.error.info) == (
-            "recall",
-            outcome.code,
-            outcome.reason,
-        )
-
-
-def test_an_error_that_is_known_stays():
-    outcome = Outcome(requested=2, reason="busy", code=PASSING, error=LOST)
-    outcome.end_if_nothing_worked("recall")
-    assert outcome.error is LOST
-
-
-def test_the_row_of_the_report():
-    row = PlanRow(pair=("a", "b"), action="recall", keys={"a": ("1_2_3",)}, messages=1)
-    counts = {"requested": 1, "done": 0, "already": 0, "missing": 0, "failed": 1, "calls": 2}
-
-    assert Outcome(requested=1, calls=2, code=7, reason="why", skip="x").to_dict(row) == {
-        "pair": ["a", "b"],
-        "action": "recall",
-        **counts,
-        "code": 7,
-        "reason": "why",
-        "skipped": "x",
-    }
-    archived = [ArchivedFile(**ARCHIVED)]
-    assert Outcome(requested=1, calls=2, archived=archived).to_dict(rows(1)[0]) == {
-        "group": "room-1",
-        "action": "recall",
-        "through": 9,
-        **counts,
-        "archive": [ARCHIVED["file"]],
-    }
-
-
-def test_counts_add_up():
-    totals = dict.fromkeys(COUNTS, 1)
-    add_up(totals, [done(), failed()])
-    assert totals == {"requested": 19, "done": 11, "already": 3, "missing": 2, "failed": 6, "calls": 6}
