@@ -230,7 +230,7 @@ class _Work:
     def _look_again(self, seq: int, error: TencentIMError) -> None:
         """Judge a message that could not be overwritten by what the history shows of it; without that, the row ends."""
         try:
-            shown = [entry for entry in self._history.window(seq, seq) if entry.seq == seq]
+            shown = self._history.window(seq, seq)
         except TencentIMCancelledError:
             raise
         except TencentIMError as unread:

@@ -65,19 +65,20 @@ def test_the_error_that_ends_a_row_does_not_hide_the_reason_before_it():
 
 
 @pytest.mark.parametrize(
-    ("outcome", "kind"),
+    ("fields", "kind"),
     [
-        (Outcome(requested=2, code=PASSING, reason="busy"), "transient"),
-        (Outcome(requested=2, code=10006, reason="busy"), "rate limited"),
-        (Outcome(requested=2, reason="lost"), "transient"),
-        (Outcome(requested=2, code=LASTING, reason="gone"), None),
-        (Outcome(requested=2, done=1, reason="lost"), None),
-        (Outcome(requested=2, already=1, reason="lost"), None),
-        (Outcome(requested=2, missing=2, reason="lost"), None),
-        (Outcome(requested=2), None),
+        ({"code": PASSING, "reason": "busy"}, "transient"),
+        ({"code": 10006, "reason": "busy"}, "rate limited"),
+        ({"reason": "lost"}, "transient"),
+        ({"code": LASTING, "reason": "gone"}, None),
+        ({"done": 1, "reason": "lost"}, None),
+        ({"already": 1, "reason": "lost"}, None),
+        ({"missing": 2, "reason": "lost"}, None),
+        ({}, None),
     ],
 )
-def test_a_row_of_which_nothing_was_done_for_now_ends_with_that_reason(outcome, kind):
+def test_a_row_of_which_nothing_was_done_for_now_ends_with_that_reason(fields, kind):
+    outcome = Outcome(requested=2, **fields)
     outcome.end_if_nothing_worked("recall")
 
     assert (outcome.error.kind.value if outcome.error else None) == kind
