@@ -1,0 +1,421 @@
+"""One row of a plan, carried out on a conversation: what is sent, what is kept before, and what ends it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+from retention_world import BEGIN, REMOVED, UnpacedPacer, World
+from scripted_server import ScriptedServer, answer
+
+from airflow_provider_tencentim.client import transport
+from airflow_provider_tencentim.client.errors import TencentIMCancelledError
+from airflow_provider_tencentim.retention.archive import Archive
+from airflow_provider_tencentim.retention.c2c_actions import C2CActions
+from airflow_provider_tencentim.retention.c2c_policy import C2CRetentionPolicy
+from airflow_provider_tencentim.retention.plan import PlanRow
+
+WITHDRAW, MODIFY, ROAM = "openim/admin_msgwithdraw", "openim/modify_c2c_msg", "openim/admin_getroammsg"
+COMMANDS = {"recall": WITHDRAW, "redact": MODIFY}
+POLICY = {"before": "2026-01-01", "pairs": [["ann", "bob"]]}
+ALREADY_RECALLED, MISSING, TOO_OLD, PASSING, EVERYWHERE, REFUSED = 20023, 20022, 20016, 91000, 60020, 70003
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(transport, "_back_off", lambda _: 0.0)
+    monkeypatch.setattr(transport, "SLOW_DOWN_SECONDS", 0.0)
+
+
+@pytest.fixture
+def world(emulator, tmp_path):
+    world = World(emulator, tmp_path)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return Archive(tmp_path / "archive", 1400000000)
+
+
+@pytest.fixture(params=[False, True], ids=["in turn", "side by side"])
+def wide(request):
+    return request.param
+
+
+@pytest.fixture(params=["recall", "redact"])
+def action(request):
+    return request.param
+
+
+def policy_of(action, **more):
+    more = {"replacement": "removed"} | more if action == "redact" else more
+    return C2CRetentionPolicy.parse(POLICY | {"action": action} | more)
+
+
+def talk(world, count=10, **fields):
+    """A conversation of one message a second, from either side in turn; return the sender and key of each."""
+    return [
+        (
+            sender,
+            world.emulator.add_c2c_message(
+                sender,
+                "bob" if sender == "ann" else "ann",
+                {"MsgBody": f"letter {number}", "MsgTimeStamp": BEGIN + number, **fields},
+            ),
+        )
+        for number, sender in zip(range(count), ["ann", "bob"] * count, strict=False)
+    ]
+
+
+def row(action, messages, oldest=BEGIN, newest=BEGIN + 100):
+    keys = {side: tuple(key for sender, key in messages if sender == side) for side in ("ann", "bob")}
+    keys = {side: named for side, named in keys.items() if named}
+    return PlanRow(pair=("ann", "bob"), action=action, keys=keys, messages=len(messages), oldest=oldest, newest=newest)
+
+
+def letters(world):
+    [conversation] = world.emulator.state()["c2c"]
+    return conversation["messages"]
+
+
+def changed(world, action):
+    return [
+        (one["From_Account"], one["MsgKey"])
+        for one in letters(world)
+        if (one["state"] == "recalled" if action == "recall" else one["MsgBody"] == REMOVED)
+    ]
+
+
+def counts(outcome):
+    return outcome.requested, outcome.done, outcome.already, outcome.missing, outcome.failed
+
+
+# --- how many, and how long ---
+
+
+def test_a_row_of_more_than_ten_messages_is_long(world, archive):
+    actions = C2CActions(world.client, policy_of("recall"), archive)
+    messages = [("ann", f"{number}_1_1") for number in range(11)]
+
+    assert actions.is_long(row("recall", messages))
+    assert not actions.is_long(row("recall", messages[1:]))
+
+
+def test_calls_are_under_way_as_their_command_wants(world, monkeypatch, action):
+    asked = []
+    monkeypatch.setattr(world.client, "in_flight_wanted", lambda command: asked.append(command) or 3)
+    actions = C2CActions(world.client, policy_of(action), None)
+
+    assert actions.in_flight_wanted() == 3
+    assert actions.carry_out(1, row(action, talk(world)), False).done == 10
+    assert asked == [COMMANDS[action]]
+    actions.carry_out(1, row(action, talk(world)), True)
+    assert len(asked) > 1
+    assert set(asked) == {COMMANDS[action]}
+
+
+# --- what is done ---
+
+
+@pytest.mark.parametrize("keeps", [False, True], ids=["", "archived"])
+def test_a_row_is_done_and_counted(world, archive, wide, action, keeps):
+    messages = talk(world, 12)
+    actions = C2CActions(world.client, policy_of(action), archive if keeps else None)
+    outcome = actions.carry_out(1, row(action, messages[1:9]), wide)
+
+    assert changed(world, action) == messages[1:9]
+    assert counts(outcome) == (8, 8, 0, 0, 0)
+    assert (outcome.error, outcome.code, outcome.reason) == (None, None, "")
+    assert outcome.calls == sum(world.emulator.stats()["calls"].values()) == 8 + 2 * keeps
+    assert [file.messages for file in outcome.archived] == [8] * keeps
+
+
+@pytest.mark.parametrize("keeps", [False, True], ids=["", "archived"])
+def test_messages_that_are_gone_are_counted_as_what_they_are(world, archive, wide, action, keeps):
+    messages = talk(world, 10)
+    world.client.admin_msgwithdraw("ann", "bob", messages[2][1])
+    world.client.admin_msgwithdraw("bob", "ann", messages[5][1])
+    gone = ("ann", f"77_78_{BEGIN + 3}")
+    actions = C2CActions(world.client, policy_of(action), archive if keeps else None)
+    outcome = actions.carry_out(1, row(action, [*messages, gone]), wide)
+
+    assert counts(outcome) == {"recall": (11, 8, 2, 1, 0), "redact": (11, 8, 0, 3, 0)}[action]
+    assert (outcome.error, outcome.code) == (None, None)
+
+
+def test_messages_are_overwritten_with_what_the_policy_says(world, wide):
+    messages = talk(world, 2, CloudCustomData="secret")
+    policy = policy_of("redact", replacement={"cloud_custom_data": "withheld"})
+    C2CActions(world.client, policy, None).carry_out(1, row("redact", messages[:1]), wide)
+
+    assert [one["CloudCustomData"] for one in letters(world)] == ["withheld", "secret"]
+    assert all(one["MsgBody"] != REMOVED for one in letters(world))
+
+
+def test_a_row_that_overwrites_with_nothing_is_refused(world, wide):
+    messages = talk(world, 2)
+
+    with pytest.raises(ValueError, match="does not say with what"):
+        C2CActions(world.client, policy_of("recall"), None).carry_out(1, row("redact", messages), wide)
+    assert world.written() == 0
+
+
+@pytest.mark.parametrize("keeps", [False, True], ids=["", "archived"])
+def test_a_task_that_was_stopped_leaves_no_count(world, archive, wide, action, keeps):
+    messages = talk(world)
+    client = world.connect()
+    client.cancel()
+
+    with pytest.raises(TencentIMCancelledError):
+        C2CActions(client, policy_of(action), archive if keeps else None).carry_out(1, row(action, messages), wide)
+    assert world.written() == 0
+
+
+# --- the archive ---
+
+
+def stored(archive, name):
+    lines = gzip.decompress((archive.folder / name).read_bytes()).splitlines()
+    return json.loads(lines[0] + b"]}"), [json.loads(line[:-1]) for line in lines[1:-1]]
+
+
+def test_the_file_of_a_row_says_what_it_holds(world, archive, action):
+    messages = talk(world, 3, CloudCustomData="data", MsgRandom=7)
+    actions = C2CActions(world.client, policy_of(action), archive)
+    outcome = actions.carry_out(42, row(action, messages[:2], newest=BEGIN + 1), False)
+
+    [file] = outcome.archived
+    assert (file.file, file.chat, file.messages, file.seqs) == ("00000042.gz", "ann / bob", 2, "")
+    header, kept = stored(archive, "00000042.gz")
+    assert (header["ChatType"], header["MsgTime"]) == ("C2C", "2025061523")
+    assert sorted(kept, key=lambda one: one["MsgTimestamp"]) == [
+        {
+            "From_Account": sender,
+            "To_Account": recipient,
+            "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": f"letter {number}"}}],
+            "MsgSeq": int(messages[number][1].split("_")[0]),
+            "MsgRandom": 7,
+            "MsgTimestamp": BEGIN + number,
+            "CloudCustomData": "data",
+        }
+        for number, (sender, recipient) in enumerate([("ann", "bob"), ("bob", "ann")])
+    ]
+
+
+def test_files_of_earlier_tries_are_named_as_well(world, archive, wide):
+    messages = talk(world, 5)
+    actions = C2CActions(world.client, policy_of("recall"), archive)
+    actions.carry_out(7, row("recall", messages[:2]), wide)
+    actions.carry_out(8, row("recall", messages[2:3]), wide)
+    outcome = actions.carry_out(7, row("recall", messages), wide)
+
+    assert counts(outcome) == (5, 2, 3, 0, 0)
+    assert [(file.file, file.chat, file.messages) for file in outcome.archived] == [
+        ("00000007.gz", "ann / bob", 2),
+        ("00000007-2.gz", "ann / bob", 2),
+    ]
+
+
+def test_when_nothing_is_left_there_is_no_file(world, archive, wide, action):
+    [message] = talk(world, 1)
+    world.client.admin_msgwithdraw(*message[:1], "bob", message[1])
+    written = world.written()
+    outcome = C2CActions(world.client, policy_of(action), archive).carry_out(1, row(action, [message]), wide)
+
+    assert counts(outcome) == {"recall": (1, 0, 1, 0, 0), "redact": (1, 0, 0, 1, 0)}[action]
+    assert (outcome.archived, list(archive.folder.iterdir()), world.written()) == ([], [], written)
+
+
+def test_a_row_whose_archive_cannot_be_written_is_not_touched(world, archive, wide, action):
+    messages = talk(world)
+    (archive.folder / "00000001.gz").symlink_to(archive.folder / "none" / "none")  # is not there, and cannot be
+    outcome = C2CActions(world.client, policy_of(action), archive).carry_out(1, row(action, messages), wide)
+
+    assert world.written() == 0
+    assert counts(outcome) == (10, 0, 0, 0, 10)
+    assert (outcome.code, outcome.error, outcome.archived) == (None, None, [])
+    assert outcome.reason.startswith("not touched, since its archive is not complete: ")
+    assert "00000001.gz" in outcome.reason
+
+
+def test_a_row_whose_history_cannot_be_read_is_not_touched(world, archive, wide, action):
+    messages = talk(world)
+    world.emulator.add_fault(command=ROAM, error_code=10007)
+    outcome = C2CActions(world.client, policy_of(action), archive).carry_out(1, row(action, messages), wide)
+
+    assert world.written() == 0
+    assert counts(outcome) == (10, 0, 0, 0, 10)
+    assert (outcome.code, outcome.error.command, outcome.error.code, outcome.calls) == (10007, ROAM, 10007, 1)
+
+
+# --- messages that fail ---
+
+
+class Pair:
+    """A conversation on a server.
+
+    :param codes: the ErrorCode of a call, by the number of its message.
+    :param history: what either side is shown.
+    """
+
+    def __init__(self, codes, history=()):
+        self.codes, self.history = codes, [*history]
+        self.bodies, self.windows = [], []
+
+    def __call__(self, request):
+        body = request.json()
+        if request.command == ROAM:
+            self.windows.append((body["MinTime"], body["MaxTime"]))
+            return answer(Complete=1, MsgList=self.history)
+        self.bodies.append((request.command, body))
+        return answer(self.codes.get(int(body["MsgKey"].partition("_")[0]), 0), "why")
+
+    @property
+    def sent(self):
+        return sorted({int(body["MsgKey"].partition("_")[0]) for _, body in self.bodies})
+
+    def carry_out(self, action, planned, wide=False, archive=None):
+        with ScriptedServer(self) as server, server.client(pacer=UnpacedPacer()) as client:
+            return C2CActions(client, policy_of(action), archive).carry_out(1, planned, wide)
+
+
+def numbered(action, count):
+    return row(action, [("ann", f"{number}_1_1") for number in range(1, count + 1)])
+
+
+def test_each_message_is_named_by_its_sender_its_recipient_and_its_key(action):
+    pair = Pair({})
+    pair.carry_out(action, row(action, [("ann", "1_2_3"), ("bob", "4_5_6")]))
+
+    assert [command for command, _ in pair.bodies] == [COMMANDS[action]] * 2
+    assert [(body["From_Account"], body["To_Account"], body["MsgKey"]) for _, body in pair.bodies] == [
+        ("ann", "bob", "1_2_3"),
+        ("bob", "ann", "4_5_6"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "expected"),
+    [
+        ("recall", ALREADY_RECALLED, (5, 4, 1, 0, 0)),
+        ("redact", ALREADY_RECALLED, (5, 4, 0, 1, 0)),
+        ("recall", MISSING, (5, 4, 0, 1, 0)),
+        ("redact", MISSING, (5, 4, 0, 1, 0)),
+        ("recall", TOO_OLD, (5, 4, 0, 0, 1)),
+        ("redact", TOO_OLD, (5, 4, 0, 0, 1)),
+        ("recall", PASSING, (5, 4, 0, 0, 1)),
+    ],
+)
+def test_one_message_that_cannot_be_changed_does_not_end_the_row(wide, action, code, expected):
+    pair = Pair({3: code})
+    outcome = pair.carry_out(action, numbered(action, 5), wide)
+
+    assert counts(outcome) == expected
+    assert outcome.code == (code if expected[4] else None)
+    assert outcome.error is None
+    assert pair.sent == [1, 2, 3, 4, 5]
+
+
+def test_messages_that_are_too_old_fail_one_by_one(wide, action):
+    pair = Pair(dict.fromkeys(range(1, 9), TOO_OLD))
+    outcome = pair.carry_out(action, numbered(action, 9), wide)
+
+    assert counts(outcome) == (9, 1, 0, 0, 8)
+    assert (outcome.code, outcome.error) == (TOO_OLD, None)
+    assert pair.sent == list(range(1, 10))
+
+
+def test_messages_that_fail_for_now_here_and_there_do_not_end_the_row(action):
+    outcome = Pair(dict.fromkeys((1, 2, 4, 5, 7), PASSING)).carry_out(action, numbered(action, 9))
+
+    assert counts(outcome) == (9, 4, 0, 0, 5)
+    assert (outcome.code, outcome.error, outcome.calls) == (PASSING, None, 9)
+
+
+def test_three_messages_that_fail_for_now_with_none_that_worked_between_end_the_row(action):
+    pair = Pair({2: PASSING, 3: PASSING, 4: TOO_OLD, 5: PASSING})
+    outcome = pair.carry_out(action, numbered(action, 9))
+
+    assert counts(outcome) == (9, 1, 0, 0, 8)
+    assert (outcome.code, outcome.error.command, outcome.error.code) == (PASSING, COMMANDS[action], PASSING)
+    assert pair.sent == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("code", [EVERYWHERE, REFUSED])
+def test_a_message_that_fails_as_every_other_would_ends_the_row_at_once(action, code):
+    pair = Pair({3: code})
+    outcome = pair.carry_out(action, numbered(action, 9))
+
+    assert counts(outcome) == (9, 2, 0, 0, 7)
+    assert (outcome.code, outcome.error.code, outcome.failed_everywhere) == (code, code, True)
+    assert pair.sent == [1, 2, 3]
+
+
+@pytest.mark.parametrize("code", [EVERYWHERE, PASSING])
+def test_of_a_wide_row_that_ended_nothing_more_is_sent(action, code):
+    pair = Pair(dict.fromkeys(range(1, 201), code))
+    outcome = pair.carry_out(action, numbered(action, 200), wide=True)
+
+    assert counts(outcome) == (200, 0, 0, 0, 200)
+    assert (outcome.code, outcome.error.code) == (code, code)
+    assert len(pair.sent) < 100
+
+
+def test_the_error_that_ended_a_row_stays_whatever_comes_behind_it():
+    """What is under way when a row ends may fail in another way."""
+    pair = Pair({1: EVERYWHERE} | dict.fromkeys(range(2, 201), REFUSED))
+    outcome = pair.carry_out("recall", numbered("recall", 200), wide=True)
+
+    assert outcome.code == outcome.error.code
+
+
+def test_a_short_row_of_which_nothing_was_done_for_now_has_that_error(wide, action):
+    outcome = Pair({1: PASSING, 2: PASSING}).carry_out(action, numbered(action, 2), wide)
+
+    assert counts(outcome) == (2, 0, 0, 0, 2)
+    assert (outcome.error.command, outcome.error.code) == (COMMANDS[action], PASSING)
+
+
+# --- what is read before ---
+
+
+def letter(number, sender="ann", recipient="bob", **fields):
+    return {
+        "From_Account": sender,
+        "To_Account": recipient,
+        "MsgKey": f"{number}_1_1",
+        "MsgTimeStamp": BEGIN,
+        "MsgBody": [],
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("oldest", "newest", "window"),
+    [(BEGIN, BEGIN + 9, (BEGIN - 1, BEGIN + 10)), (0, 5, (0, 6)), (1, 5, (0, 6)), (None, 5, (0, 6))],
+)
+def test_a_second_more_is_read_at_either_end(archive, oldest, newest, window):
+    pair = Pair({}, [letter(1)])
+    planned = row("recall", [("ann", "1_1_1")], oldest, newest)
+    assert pair.carry_out("recall", planned, archive=archive).done == 1
+    assert pair.windows == [window] * 2
+
+
+def test_without_a_newest_time_all_is_read(archive):
+    pair = Pair({}, [letter(1)])
+    pair.carry_out("recall", row("recall", [("ann", "1_1_1")], newest=None), archive=archive)
+    assert min(newest for _, newest in pair.windows) > 1_780_000_000
+
+
+def test_only_what_was_planned_and_is_shown_is_kept_and_touched(archive):
+    pair = Pair({}, [letter(1), letter(2, "bob", "ann"), letter(3, MsgFlagBits=8), letter(4), letter(5, "bob", "ann")])
+    planned = row("recall", [("ann", "1_1_1"), ("ann", "2_1_1"), ("ann", "3_1_1"), ("bob", "5_1_1")])
+    outcome = pair.carry_out("recall", planned, archive=archive)
+
+    assert counts(outcome) == (4, 2, 1, 1, 0)
+    assert pair.sent == [1, 5]
+    assert [one["MsgSeq"] for one in stored(archive, "00000001.gz")[1]] == [5, 1]
+    assert all("CloudCustomData" not in one for one in stored(archive, "00000001.gz")[1])
