@@ -89,6 +89,16 @@ def test_plans_that_cannot_be_true_are_refused(other, told):
         join_plans([plan(1), other])
 
 
+def test_one_shard_is_a_sweep():
+    joined = join_plans([plan(1)])
+    assert (joined["shards"], joined["cut_off"], joined["action"], joined["incremental"]) == (
+        1,
+        "2026-09-22T00:00:00+00:00",
+        "clear",
+        False,
+    )
+
+
 def test_no_plan_is_no_sweep():
     with pytest.raises(ValueError, match="no plan"):
         join_plans([])
@@ -182,6 +192,14 @@ def test_one_file_says_where_the_report_of_every_shard_is_and_a_retry_replaces_i
     assert [shard["report"] for shard in shards] == ["reports/1", "reports/2", "reports/3"]
     assert shards[1] == {name: value for name, value in applied(2).items() if name not in ("incremental", "skipped")}
     assert page == joined
+
+
+def test_the_file_says_which_shard_reported_nothing(tmp_path):
+    path, joined = write_joined(tmp_path, [applied(1), applied(3)], PLANS)
+    page = json.loads((tmp_path / path.rpartition("/")[2]).read_text())
+
+    assert (page["status"], page["unreported"]) == ("failed", ["plan/shard-002-of-003"])
+    assert (joined["status"], joined["shards"]) == ("failed", 3)
 
 
 def test_without_the_plans_a_file_is_named_by_what_was_reported(tmp_path):
