@@ -72,7 +72,7 @@ TESTS = {
     "retention/progress.py": ("retention_progress",),
     "retention/run.py": ("retention_run",),
     "retention/state.py": ("retention_state",),
-    "retention/sweep.py": ("retention_sweep_rows", "retention_sweep_retries"),
+    "retention/sweep.py": ("retention_sweep_rows", "retention_sweep_stops", "retention_sweep_retries"),
 }
 
 # Killed by a test, or by running into a loop that the module does not have.
