@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+import threading
 
 import pytest
 from retention_world import BEGIN, HISTORY, MODIFY, RECALL, REMOVED, World, archived, expected_after, messages_of
@@ -55,6 +57,22 @@ def carry_out(world, row, archive=None, *, wide=False, number=1, client=None, **
 
 def counts(outcome):
     return outcome.requested, outcome.done, outcome.already, outcome.missing, outcome.failed
+
+
+class Stopped(BaseException):
+    """What a time-out raises."""
+
+
+@pytest.fixture
+def stop_main():
+    """Interrupts the main thread wherever it is, as a time-out of Airflow does."""
+
+    def stop(*_):
+        raise Stopped
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    yield lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.fixture(params=[False, True], ids=["in turn", "side by side"])
@@ -248,6 +266,36 @@ def test_a_stop_while_messages_are_overwritten_leaves_no_count(world, wide):
         carry_out(world, row("redact"), wide=wide, client=client)
 
 
+@pytest.mark.parametrize(
+    ("action", "keeps", "command"), [("clear", True, HISTORY), ("recall", False, RECALL), ("redact", False, MODIFY)]
+)
+def test_a_wide_row_that_is_stopped_from_outside_cancels_its_calls(world, archive, stop_main, action, keeps, command):
+    world.group("room", 30)
+    client, once, cancelled = world.connect(), threading.Lock(), threading.Event()
+    client.cancel = cancelled.set
+
+    def wait(sent, _):
+        if sent == command and once.acquire(blocking=False):
+            stop_main()
+            cancelled.wait(10)
+
+    client.before = wait
+    with pytest.raises(Stopped):
+        carry_out(world, row(action), archive if keeps else None, wide=True, client=client)
+    assert cancelled.is_set()
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_calls_of_a_short_row_are_sent_one_after_the_other(world, archive, wide, action):
+    """Such rows are side by side already."""
+    world.group("room", 30)
+    threads = set()
+    world.client.before = lambda *_: threads.add(threading.current_thread())
+    carry_out(world, row(action), archive, wide=wide)
+
+    assert (threads == {threading.main_thread()}) is not wide
+
+
 # --- what messages are overwritten with ---
 
 
@@ -270,7 +318,7 @@ def test_a_row_that_overwrites_with_nothing_is_refused(world, wide):
     world.group("room", 2)
     policy = RetentionPolicy.parse({"action": "recall", "before": "2026-01-01", "all_groups": True})
 
-    with pytest.raises(ValueError, match="does not say with what"):
+    with pytest.raises(ValueError, match=r"^the plan overwrites messages, and does not say with what"):
         GroupActions(world.client, policy, None).carry_out(1, row("redact", "1-2"), wide)
     assert world.written() == 0
 

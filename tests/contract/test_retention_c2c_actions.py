@@ -158,7 +158,7 @@ def test_messages_are_overwritten_with_what_the_policy_says(world, wide):
 def test_a_row_that_overwrites_with_nothing_is_refused(world, wide):
     messages = talk(world, 2)
 
-    with pytest.raises(ValueError, match="does not say with what"):
+    with pytest.raises(ValueError, match=r"^the plan overwrites messages, and does not say with what"):
         C2CActions(world.client, policy_of("recall"), None).carry_out(1, row("redact", messages), wide)
     assert world.written() == 0
 
