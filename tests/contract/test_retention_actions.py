@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import signal
 import threading
 
 import pytest
+from interruption import Stopped, stoppable
 from retention_world import BEGIN, HISTORY, MODIFY, RECALL, REMOVED, World, archived, expected_after, messages_of
 
 from airflow_provider_tencentim.client import transport
@@ -57,22 +57,6 @@ def carry_out(world, row, archive=None, *, wide=False, number=1, client=None, **
 
 def counts(outcome):
     return outcome.requested, outcome.done, outcome.already, outcome.missing, outcome.failed
-
-
-class Stopped(BaseException):
-    """What a time-out raises."""
-
-
-@pytest.fixture
-def stop_main():
-    """Interrupts the main thread wherever it is, as a time-out of Airflow does."""
-
-    def stop(*_):
-        raise Stopped
-
-    before = signal.signal(signal.SIGUSR1, stop)
-    yield lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-    signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.fixture(params=[False, True], ids=["in turn", "side by side"])
@@ -269,18 +253,18 @@ def test_a_stop_while_messages_are_overwritten_leaves_no_count(world, wide):
 @pytest.mark.parametrize(
     ("action", "keeps", "command"), [("clear", True, HISTORY), ("recall", False, RECALL), ("redact", False, MODIFY)]
 )
-def test_a_wide_row_that_is_stopped_from_outside_cancels_its_calls(world, archive, stop_main, action, keeps, command):
+def test_a_wide_row_that_is_stopped_from_outside_cancels_its_calls(world, archive, action, keeps, command):
     world.group("room", 30)
     client, once, cancelled = world.connect(), threading.Lock(), threading.Event()
     client.cancel = cancelled.set
 
     def wait(sent, _):
         if sent == command and once.acquire(blocking=False):
-            stop_main()
+            stop()
             cancelled.wait(10)
 
     client.before = wait
-    with pytest.raises(Stopped):
+    with stoppable() as stop, pytest.raises(Stopped):
         carry_out(world, row(action), archive if keeps else None, wide=True, client=client)
     assert cancelled.is_set()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 
 import pytest
+from interruption import Stopped, stoppable
 from retention_world import BEGIN, REMOVED, UnpacedPacer, World
 from scripted_server import ScriptedServer, answer
 
@@ -14,6 +16,7 @@ from airflow_provider_tencentim.client.errors import TencentIMCancelledError
 from airflow_provider_tencentim.retention.archive import Archive
 from airflow_provider_tencentim.retention.c2c_actions import C2CActions
 from airflow_provider_tencentim.retention.c2c_policy import C2CRetentionPolicy
+from airflow_provider_tencentim.retention.outcome import Outcome
 from airflow_provider_tencentim.retention.plan import PlanRow
 
 WITHDRAW, MODIFY, ROAM = "openim/admin_msgwithdraw", "openim/modify_c2c_msg", "openim/admin_getroammsg"
@@ -172,6 +175,28 @@ def test_a_task_that_was_stopped_leaves_no_count(world, archive, wide, action, k
     with pytest.raises(TencentIMCancelledError):
         C2CActions(client, policy_of(action), archive if keeps else None).carry_out(1, row(action, messages), wide)
     assert world.written() == 0
+
+
+def test_a_wide_row_that_is_stopped_from_outside_cancels_its_calls(world, action):
+    messages = talk(world)
+    client, once, cancelled = world.connect(), threading.Lock(), threading.Event()
+    client.cancel = cancelled.set
+
+    def wait(*_):
+        if once.acquire(blocking=False):
+            stop()
+            cancelled.wait(10)
+
+    client.before = wait
+    with stoppable() as stop, pytest.raises(Stopped):
+        C2CActions(client, policy_of(action), None).carry_out(1, row(action, messages), True)
+    assert cancelled.is_set()
+
+
+def test_a_row_that_is_skipped_sends_nothing(world):
+    skipped = PlanRow(pair=("ann", "bob"), skip="held")
+    assert C2CActions(world.client, policy_of("recall"), None).carry_out(1, skipped, False) == Outcome()
+    assert world.emulator.stats()["calls"] == {}
 
 
 # --- the archive ---

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from functools import partial
 
 import pytest
 import retention_sweeps
+from interruption import Stopped, stoppable
 from retention_sweeps import Actions, Clock, Service, Store, acting, rooms, skipped, status
 
 from airflow_provider_tencentim.client.errors import (
@@ -20,10 +19,6 @@ from airflow_provider_tencentim.retention import sweep as sweep_module
 BUSY = TencentIMTransientError("recall", 10002, "busy")
 GONE = TencentIMNotFoundError("recall", 10010, "gone")
 BARRED = TencentIMPermissionError("recall", None, "not allowed here")
-
-
-class Stopped(BaseException):
-    """What a time-out raises."""
 
 
 def failing(error):
@@ -88,34 +83,19 @@ def test_a_sweep_stops_at_an_error_of_all_rows_and_at_three_in_a_row_for_now(ope
     assert ledger.summary()["done"] == 9 * sum(kind == PASSES for kind in wanted[:done])
 
 
-def stop_the_task():
-    """What Airflow's time-out does: the main thread is interrupted wherever it is."""
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-
-
-@pytest.fixture
-def stops(monkeypatch):
-    def stop(*_):
-        raise Stopped
-
-    before = signal.signal(signal.SIGUSR1, stop)
-    yield
-    signal.signal(signal.SIGUSR1, before)
-
-
 @pytest.mark.parametrize("where", ["a row", "a look"])
-def test_a_task_that_is_stopped_cancels_what_is_under_way(open_sweep, tmp_path, stops, where):
+def test_a_task_that_is_stopped_cancels_what_is_under_way(open_sweep, tmp_path, where):
     service = Service()
 
     def wait(_):
-        stop_the_task()
+        stop()
         service.cancelled.wait(10)
 
     actions = Actions(before=wait if where == "a row" else None)
     service.before = wait if where == "a look" else None
     sweep, _ = open_sweep(rooms(1), actions, service)
 
-    with pytest.raises(Stopped):
+    with stoppable() as stop, pytest.raises(Stopped):
         sweep.run()
     assert service.cancelled.is_set()
     assert status(tmp_path) == "stopped"
