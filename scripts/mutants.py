@@ -48,7 +48,7 @@ TESTS = {
     "retention/actions.py": ("retention_actions", "retention_actions_errors"),
     "retention/archive.py": ("retention_archive",),
     "retention/buckets.py": ("retention_buckets",),
-    "retention/c2c_actions.py": ("retention_c2c_actions",),
+    "retention/c2c_actions.py": ("retention_c2c_actions", "retention_c2c_actions_errors"),
     "retention/c2c_history.py": ("retention_c2c_history",),
     "retention/c2c_planner.py": ("retention_c2c_planning",),
     "retention/c2c_policy.py": ("retention_c2c_policy",),
