@@ -26,7 +26,7 @@ class Service(GroupCommands):
         self.facts = facts or {}
         self.asked, self.paced = [], set()
         self.cancelled = threading.Event()
-        self.before = None
+        self.before, self.at_once = None, 1
 
     def call(self, command, body, *, tries=5):
         assert command == INFO
@@ -37,7 +37,7 @@ class Service(GroupCommands):
 
     def in_flight_wanted(self, command):
         self.paced.add(command)
-        return 1
+        return self.at_once
 
     def cancel(self):
         self.cancelled.set()

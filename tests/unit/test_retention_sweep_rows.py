@@ -28,12 +28,41 @@ def test_every_row_is_carried_out_in_the_order_of_the_plan_and_counted(open_swee
     sweep.run()
 
     assert sorted(actions.done) == [(number, f"room-{number}", False) for number in range(1, 10)]
-    [part] = (tmp_path / "report").glob("report-0*.jsonl")
-    assert [json.loads(line)["group"] for line in part.read_bytes().splitlines()] == [
-        f"room-{number}" for number in range(1, 10)
-    ]
+    assert reported(tmp_path) == [f"room-{number}" for number in range(1, 10)]
     assert (ledger.summary()["done"], ledger.summary()["calls"]) == (81, 9 * 2 + 1)
     assert (ledger.failed_rows, status(tmp_path)) == (0, "done")
+
+
+def reported(tmp_path):
+    [part] = (tmp_path / "report").glob("report-0*.jsonl")
+    return [json.loads(line)["group"] for line in part.read_bytes().splitlines()]
+
+
+def test_a_row_that_takes_long_keeps_its_place_before_those_that_are_done_sooner(open_sweep, tmp_path):
+    others_are_done = threading.Event()
+
+    def dawdle(row):
+        if row.group == "room-1":
+            assert others_are_done.wait(10)
+        elif row.group == "room-4":
+            others_are_done.set()
+
+    open_sweep(rooms(9), Actions(before=dawdle, at_once=4))[0].run()
+    assert reported(tmp_path) == [f"room-{number}" for number in range(1, 10)]
+
+
+def test_groups_whose_look_takes_long_keep_their_place(open_sweep, tmp_path):
+    service, first, others_are_known = Service(), threading.Lock(), threading.Event()
+
+    def dawdle(_):
+        if first.acquire(blocking=False):
+            assert others_are_known.wait(10)
+        elif len(service.asked) > 4:
+            others_are_known.set()
+
+    service.before, service.at_once = dawdle, 4
+    open_sweep(rooms(300), None, service)[0].run()
+    assert reported(tmp_path) == [f"room-{number}" for number in range(1, 301)]
 
 
 def test_a_long_row_is_carried_out_by_itself_with_its_calls_side_by_side(open_sweep):
@@ -97,6 +126,13 @@ def test_a_group_that_is_not_the_one_that_was_planned_is_left_alone(open_sweep, 
     assert actions.names == (["a", "z"] if reason else ["a", "room", "z"])
     assert ledger.summary()["skipped"] == ({reason: 1} if reason else {})
     assert ledger.failed_rows == 0
+
+
+@pytest.mark.parametrize("following", [None, 1])
+def test_a_group_that_lost_its_only_message_is_left_alone(open_sweep, following):
+    actions = Actions()
+    open_sweep([acting("room", 1)], actions, Service({"room": {"NextMsgSeq": following}}))[0].run()
+    assert actions.done == []
 
 
 def test_a_group_whose_time_nobody_knew_is_left_alone(open_sweep):

@@ -146,7 +146,8 @@ def test_the_log_says_how_far_how_fast_and_how_long_still(open_sweep, monkeypatc
     caplog.set_level("INFO", sweep_module.__name__)
     rows = [skipped("a"), *(acting(f"room-{number:02}", 3000) for number in range(1, 31))]
     facts = {row.group: {"NextMsgSeq": 4000} for row in rows}
-    outcomes = {row.group: {"calls": 50_000, "done": 3000} for row in rows} | {"room-02": {"requested": 0}}
+    outcomes = {row.group: {"calls": 50_000, "done": 3000} for row in rows}
+    outcomes |= {"room-02": {"requested": 0}, "room-03": {"requested": 1, "done": 1}}
     open_sweep(rows, Actions(outcomes, before=clock.move(1000)), Service(facts))[0].run()
 
     lines = logged(caplog)
@@ -154,9 +155,9 @@ def test_the_log_says_how_far_how_fast_and_how_long_still(open_sweep, monkeypatc
     assert lines[:3] == [
         "Row 1 of 31: 0 groups, 0 messages, 0 calls/s, unknown left",
         "Row 3 of 31: 1 groups, 3,000 messages, 25 calls/s, about 967 min left",
-        "Row 4 of 31: 2 groups, 6,000 messages, 33 calls/s, about 700 min left",
+        "Row 4 of 31: 2 groups, 3,001 messages, 17 calls/s, about 1450 min left",
     ]
-    assert lines[-1] == "Row 31 of 31: 29 groups, 87,000 messages, 48 calls/s, about 17 min left"
+    assert lines[-1] == "Row 31 of 31: 29 groups, 84,001 messages, 47 calls/s, about 36 min left"
 
 
 def test_the_log_says_that_it_does_not_know_how_long_still(open_sweep, monkeypatch, caplog):
