@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow_home import DATABASE, NUMBERS
 
 from airflow_provider_tencentim.emulator import TencentIMEmulator
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
-_numbers = count(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def airflow_db() -> None:
-    """The metadata database of this run of the tests."""
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+    """The metadata database of this process and of what is forked off from it: made once."""
+    if not DATABASE.exists():
+        subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +56,7 @@ def make_dag() -> Callable[..., Any]:
     from airflow.providers.common.compat.sdk import DAG
 
     def make(**kwargs: Any) -> Any:
-        return DAG(f"test_{next(_numbers)}", schedule=None, **kwargs)
+        return DAG(f"test_{os.getpid()}_{next(NUMBERS)}", schedule=None, **kwargs)
 
     return make
 
