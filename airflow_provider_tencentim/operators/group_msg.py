@@ -179,8 +179,9 @@ class RecallGroupMsgOperator(TencentIMOperator):
             raise ValueError("one of msg_seqs and msg_seqs_path must be given, and not both")
         if path is None:
             return _named("msg_seqs", parse_seqs, listed)
+        path = check_text("msg_seqs_path", path)
         try:
-            file: Any = ObjectStoragePath(check_text("msg_seqs_path", path))
+            file: Any = ObjectStoragePath(path)
             opened = file.open("r", encoding="utf-8")
         except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError) as error:
             raise ValueError(f"msg_seqs_path cannot be opened: {error}") from error
