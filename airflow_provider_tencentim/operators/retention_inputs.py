@@ -34,8 +34,8 @@ def read_policy_argument(policy: object) -> Mapping[str, Any]:
         return _read_mapping(policy)
     path: Any = ObjectStoragePath(check_text("policy", policy))
     try:
-        text = read_file(path, _LONGEST_POLICY).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_file(path, _LONGEST_POLICY).decode()
+    except (OSError, ValueError) as error:  # not there, too long, not UTF-8, or a path that cannot be
         raise ValueError(f"policy cannot be read: {error}") from error
     return read_policy(text, path.name)
 
