@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from scripted_server import SDKAPPID, SECRET_KEY, ScriptedServer, answer
+from task_context import TaskInstance, TaskState
 
 from airflow_provider_tencentim.client import transport
 from airflow_provider_tencentim.client.errors import TencentIMError, TencentIMPartialError, TencentIMTransientError
@@ -29,25 +30,6 @@ HISTORY = "group_open_http_svc/group_msg_get_simple"
 MODIFY = "openim/modify_group_msg"
 
 COMMUNITY, TOPIC = "@TGS#_community", "@TGS#_community@TOPIC#_1"
-
-
-class Pushed:
-    """A task instance that keeps what is pushed."""
-
-    def __init__(self) -> None:
-        self.values: list[tuple[str, Any]] = []
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.values.append((key, value))
-
-
-class TaskState(dict):
-    """What Airflow keeps for the retries of a task."""
-
-    set = dict.__setitem__
-
-    def delete(self, key: str) -> None:
-        self.pop(key, None)
 
 
 @pytest.fixture
@@ -192,36 +174,36 @@ def test_a_recall_takes_its_seqs_from_one_place(room, arguments):
 
 
 def test_a_task_that_fails_has_pushed_what_it_did(room):
-    pushed = Pushed()
+    instance = TaskInstance()
 
     with pytest.raises(AirflowFailException, match=r"group room: 2 of 3 messages recalled.* 1 missing.*11: 10030"):
-        recall(msg_seqs=[1, 2, 11]).execute({"ti": pushed})
+        recall(msg_seqs=[1, 2, 11]).execute({"ti": instance})
 
-    ((key, value),) = pushed.values
+    ((key, value),) = instance.pushed
     assert (key, value["recalled"], value["first_missing"]) == ("return_value", 2, [11])
 
 
 def test_missing_messages_are_no_error_when_that_is_said(room):
-    pushed = Pushed()
-    result = recall(msg_seqs=[1, 2, 11], missing_ok=" True ").execute({"ti": pushed})
+    instance = TaskInstance()
+    result = recall(msg_seqs=[1, 2, 11], missing_ok=" True ").execute({"ti": instance})
     assert (result["recalled"], result["missing"]) == (2, 1)
-    assert pushed.values == [("return_value", result)]
+    assert instance.pushed == [("return_value", result)]
 
 
 def test_a_task_that_pushes_nothing_pushes_nothing(room):
-    pushed = Pushed()
-    assert recall(msg_seqs=[1], do_xcom_push=False).execute({"ti": pushed})["recalled"] == 1
-    assert pushed.values == []
+    instance = TaskInstance()
+    assert recall(msg_seqs=[1], do_xcom_push=False).execute({"ti": instance})["recalled"] == 1
+    assert instance.pushed == []
 
 
 def test_what_was_done_before_an_error_is_pushed(room):
     room.add_fault(command=RECALL, error_code=10010)
-    pushed = Pushed()
+    instance = TaskInstance()
 
     with pytest.raises(AirflowFailException, match="10010"):
-        recall(msg_seqs=[1, 2]).execute({"ti": pushed})
+        recall(msg_seqs=[1, 2]).execute({"ti": instance})
 
-    ((_, value),) = pushed.values
+    ((_, value),) = instance.pushed
     assert (value["requested"], value["failed"]) == (2, 2)
 
 

@@ -8,22 +8,13 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from task_context import TaskInstance
 
 from airflow_provider_tencentim.client.errors import TencentIMCancelledError
 from airflow_provider_tencentim.operators.base import TencentIMOperator
 from airflow_provider_tencentim.operators.group_msg import RecallGroupMsgOperator
 
 RECALL = "group_open_http_svc/group_msg_recall"
-
-
-class Pushed:
-    """A task instance that keeps what is pushed."""
-
-    def __init__(self) -> None:
-        self.values: list[tuple[str, Any]] = []
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.values.append((key, value))
 
 
 def recall(**arguments: Any) -> Any:
@@ -69,9 +60,9 @@ def test_arguments_are_read_as_they_were_given(emulator):
 
 
 def test_a_result_is_pushed_where_airflow_looks_for_it():
-    pushed = Pushed()
-    TencentIMOperator(task_id="task").push({"ti": pushed}, {"done": 3})
-    assert pushed.values == [("return_value", {"done": 3})]
+    instance = TaskInstance()
+    TencentIMOperator(task_id="task").push({"ti": instance}, {"done": 3})
+    assert instance.pushed == [("return_value", {"done": 3})]
 
 
 @pytest.mark.parametrize("context", [{}, {"ti": None}], ids=str)
@@ -80,9 +71,9 @@ def test_without_a_task_instance_there_is_nowhere_to_push(context):
 
 
 def test_a_task_that_is_to_push_nothing_pushes_nothing():
-    pushed = Pushed()
-    TencentIMOperator(task_id="task", do_xcom_push=False).push({"ti": pushed}, {"done": 3})
-    assert pushed.values == []
+    instance = TaskInstance()
+    TencentIMOperator(task_id="task", do_xcom_push=False).push({"ti": instance}, {"done": 3})
+    assert instance.pushed == []
 
 
 def test_a_kill_before_the_first_call_sends_none(emulator):

@@ -8,8 +8,8 @@ from airflow_provider_tencentim.client.recall import RECALL, RecallResult
 from airflow_provider_tencentim.operators.tally import RecallTally
 
 
-def tally(requested, *results, dry_run=False):
-    made = RecallTally(requested, dry_run)
+def tally(requested, *results, **options):
+    made = RecallTally(requested, **options)
     for result in results:
         made.add(result)
     return made
