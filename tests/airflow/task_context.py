@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 try:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 except ImportError:  # Airflow before 3
     from airflow.utils.context import OutletEventAccessors
 
-__all__ = ["OutletEventAccessors", "TaskInstance", "TaskState", "task_context"]
+__all__ = ["OutletEventAccessors", "TaskInstance", "TaskState", "log_of", "task_context"]
 
 
 class TaskInstance:
@@ -44,3 +47,12 @@ def task_context(**more: Any) -> Any:
         "outlet_events": OutletEventAccessors(),
         **more,
     }
+
+
+def log_of(monkeypatch: pytest.MonkeyPatch, *operators: type) -> list[str]:
+    """Return the list to which operators log from now on: each Airflow has a log of another kind."""
+    lines: list[str] = []
+    log = SimpleNamespace(info=lambda text, *values: lines.append(text % values), warning=lambda *_: None)
+    for operator in operators:
+        monkeypatch.setattr(operator, "log", log)
+    return lines

@@ -1,0 +1,171 @@
+"""Retries of the retention operators, executed by hand: they go on with the first plan while it is what is meant."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from retention_runs import RECALL, fill, recalled, writes
+from task_context import TaskState, log_of, task_context
+
+from airflow_provider_tencentim.client import transport
+from airflow_provider_tencentim.client.errors import TencentIMPartialError
+from airflow_provider_tencentim.operators.retention import (
+    ApplyRetentionPlanOperator,
+    GroupRetentionOperator,
+    PlanGroupRetentionOperator,
+)
+
+PROGRESS, PLAN = "tencentim_retention_progress", "tencentim_retention_plan"
+POLICY = {"action": "recall", "older_than": "P30D", "groups": ["room0", "room1"]}
+ALL = [{1, 2, 3}, {1, 2, 3}]
+NIGHT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+
+
+@pytest.fixture
+def rooms(emulator, monkeypatch):
+    """Two groups with three old messages each; every call is tried once."""
+    monkeypatch.setattr(transport, "MAX_SECONDS", 0.0)
+    for number in range(2):
+        fill(emulator, f"room{number}")
+    return emulator
+
+
+@pytest.fixture
+def planned(rooms, tmp_path):
+    """A plan of six messages in two groups: the arguments that name it."""
+    result = PlanGroupRetentionOperator(task_id="plan", policy=POLICY, plan_path=f"{tmp_path}/plan").execute(
+        task_context()
+    )
+    return {"plan_path": result["plan"], "plan_digest": result["digest"]}
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What the operators log."""
+    return log_of(monkeypatch, ApplyRetentionPlanOperator, GroupRetentionOperator)
+
+
+def apply(**arguments: Any) -> Any:
+    return ApplyRetentionPlanOperator(task_id="task", **arguments)
+
+
+def one_task(**arguments: Any) -> Any:
+    return GroupRetentionOperator(task_id="task", **{"policy": POLICY} | arguments)
+
+
+def done(emulator) -> list[set[int]]:
+    return [recalled(emulator, f"room{number}") for number in range(2)]
+
+
+def test_how_far_a_plan_was_carried_out_is_kept_for_a_retry(rooms, planned):
+    rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
+    state = TaskState()
+    with pytest.raises(TencentIMPartialError):
+        apply(**planned).execute(task_context(task_state_store=state))
+    assert list(state) == [PROGRESS]
+    assert not (Path(planned["plan_path"]) / "progress.json").exists()
+
+    result = apply(**planned).execute(task_context(task_state_store=state))
+
+    assert (result["done"], result["already"]) == (6, 0)
+    assert writes(rooms) == {RECALL: 3}
+    assert state == {}
+
+
+@pytest.fixture
+def first_try(rooms, tmp_path):
+    """The state that a first try leaves, which failed with one of two groups; its plan is in ``plan``."""
+    rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
+    state = TaskState()
+    with pytest.raises(TencentIMPartialError):
+        one_task(plan_path=f"{tmp_path}/plan", shard="1/1").execute(
+            task_context(task_state_store=state, data_interval_end=NIGHT)
+        )
+    assert set(state) == {PROGRESS, PLAN}
+    return state
+
+
+def retry(state: TaskState, tmp_path: Path, **arguments: Any) -> tuple[dict[str, Any], bool]:
+    """Retry the task; return what it did, and whether it went on with the plan of the first try."""
+    digest = state[PLAN]["digest"]
+    arguments = {"plan_path": f"{tmp_path}/plan"} | arguments
+    result = one_task(**arguments).execute(task_context(task_state_store=state, data_interval_end=NIGHT))
+    assert state == {}
+    return result, result["digest"] == digest
+
+
+def test_a_retry_goes_on_with_the_plan_of_the_first_try(rooms, first_try, tmp_path):
+    result, same = retry(first_try, tmp_path)
+    assert same
+    assert (result["requested"], result["done"]) == (6, 6)
+    assert done(rooms) == ALL
+    assert writes(rooms) == {RECALL: 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "requested"),
+    [
+        ({"policy": {**POLICY, "groups": ["room1"]}}, 3),
+        ({"policy": {**POLICY, "older_than": "P15D"}}, 5),
+        ({"shard": "1/2"}, None),
+        ({"max_messages": 5}, 3),
+        ({"max_groups": 1}, 3),
+    ],
+    ids=str,
+)
+def test_a_retry_that_is_asked_for_something_else_plans_anew(rooms, first_try, tmp_path, told, arguments, requested):
+    result, same = retry(first_try, tmp_path, **arguments)
+    assert not same
+    assert result["done"] == result["requested"]
+    assert requested in (None, result["requested"])
+    refused = [line for line in told if line.startswith("The plan of an earlier try is not carried out")]
+    assert len(refused) == ("max_messages" in arguments or "max_groups" in arguments)
+
+
+def test_a_retry_says_why_the_plan_of_the_first_try_is_not_carried_out(rooms, first_try, tmp_path, told):
+    retry(first_try, tmp_path, max_messages=5)
+    assert told[0] == (
+        "The plan of an earlier try is not carried out, and a new one is made: max_messages is 5, and the plan has 6"
+    )
+
+
+def test_a_retry_whose_holds_are_new_goes_on_and_leaves_them_alone(rooms, first_try, tmp_path):
+    (tmp_path / "holds.txt").write_text("room1\n")
+    result, same = retry(first_try, tmp_path, hold_path=f"{tmp_path}/holds.txt")
+    assert same
+    assert result["skipped"] == {"held": 1}
+    assert done(rooms) == [{1, 2, 3}, set()]
+
+
+def test_a_retry_without_the_holds_of_the_first_try_plans_anew(rooms, tmp_path, told):
+    (tmp_path / "holds.txt").write_text("another\n")
+    rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
+    state = TaskState()
+    common = {"plan_path": f"{tmp_path}/plan"}
+    with pytest.raises(TencentIMPartialError):
+        one_task(**common, hold_path=f"{tmp_path}/holds.txt").execute(
+            task_context(task_state_store=state, data_interval_end=NIGHT)
+        )
+
+    result, same = retry(state, tmp_path)
+
+    assert not same
+    assert (result["done"], done(rooms)) == (3, ALL)
+    assert any("hold_path must be given" in line for line in told)
+
+
+def test_a_plan_that_is_gone_is_made_anew(rooms, first_try, tmp_path):
+    (tmp_path / "plan" / "header.json").unlink()
+    result, _ = retry(first_try, tmp_path)
+    assert (result["requested"], done(rooms)) == (3, ALL)
+
+
+def test_without_task_state_a_retry_plans_what_is_left(rooms, tmp_path):
+    rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
+    with pytest.raises(TencentIMPartialError):
+        one_task(plan_path=f"{tmp_path}/plan").execute(task_context())
+    result = one_task(plan_path=f"{tmp_path}/plan").execute(task_context())
+    assert (result["requested"], result["done"], done(rooms)) == (3, 3, ALL)
