@@ -90,6 +90,7 @@ class TencentIMClient(GroupCommands, C2CCommands, AppCommands):
         self.sdkappid = sdkappid
         self.base_url = check_base_url(base_url) if base_url else base_url_of_region(region)
         self._allowed = _allowed(allowed_commands)
+        self._key = key
         self._transport = Transport(
             Wire(self.base_url, timeout, ca_bundle),
             sdkappid=sdkappid,
@@ -111,6 +112,13 @@ class TencentIMClient(GroupCommands, C2CCommands, AppCommands):
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    def seal(self, content: bytes) -> str:
+        """Return what only somebody who has the app's key can make for content: an HMAC-SHA256, in hex.
+
+        :param content: anything that is kept where others can write, and is to be trusted when it comes back.
+        """
+        return self._key.seal(content)
 
     def cancel(self) -> None:
         """Send nothing more: waits are woken, and calls under way and later ones raise.

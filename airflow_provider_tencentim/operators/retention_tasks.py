@@ -130,14 +130,14 @@ class ApplyingOperator(RetentionOperator):
 
     def apply(self, context: Context, client: TencentIMClient, plan: Plan, holds: Patterns | None) -> dict[str, Any]:
         """Carry a plan out, and push what was done whatever happens."""
-        from airflow_provider_tencentim.retention.run import open_plan
+        from airflow_provider_tencentim.retention.run import beside_the_plan, open_plan
 
         fail_on_group_error = self.arguments.flag("fail_on_group_error")
         application = open_plan(
             client,
             plan,
             holds=holds,
-            store=progress_store(context, plan),
+            store=progress_store(context, beside_the_plan(client, plan)),
             archive_to=self.folder("archive_to"),
             report_path=self.folder("report_path"),
             state_path=self.folder("state_path"),

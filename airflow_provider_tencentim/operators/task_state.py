@@ -52,16 +52,12 @@ class TaskStateStore:
         self._state.delete(_PROGRESS)
 
 
-def progress_store(context: Context, plan: Plan) -> TaskStateStore | FileStore:
+def progress_store(context: Context, beside_the_plan: FileStore) -> TaskStateStore | FileStore:
     """Return where a task keeps how far it came.
 
     :param context: of the task.
-    :param plan: that it carries out.
+    :param beside_the_plan: where Airflow keeps nothing, or what is too large for it.
     """
-    from airflow_provider_tencentim.retention.progress import FileStore
-    from airflow_provider_tencentim.retention.run import PROGRESS
-
-    beside_the_plan = FileStore(plan.folder / PROGRESS)
     state = context.get("task_state_store")
     return beside_the_plan if state is None else TaskStateStore(state, beside_the_plan)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hmac
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,20 +24,27 @@ class Store(Protocol):
 
 
 class FileStore:
-    """Keeps it in a file.
+    """Keeps it in a file, sealed: whoever can write there must not be able to have rows count as done.
 
     :param path: the file.
+    :param seal: of a client; what it makes of content nobody else can make.
     """
 
-    def __init__(self, path: Folder) -> None:
+    def __init__(self, path: Folder, seal: Callable[[bytes], str]) -> None:
         self._path = path
+        self._seal = seal
 
     def load(self) -> Mapping[str, Any] | None:
-        """Return what was saved; None when nothing was, or when it cannot be read: then all is done again."""
+        """Return what was saved; None when nothing was, or when it is not as it was: then all is done again."""
         try:
-            return from_json(self._path.name, read_file(self._path, _LONGEST)) or None
-        except (OSError, ValueError):
-            return None
+            stored = from_json(self._path.name, read_file(self._path, _LONGEST))
+            progress, seal = stored.get("progress"), stored.get("seal")
+            if isinstance(progress, dict) and isinstance(seal, str):
+                expected = self._seal(to_json(progress))
+                return progress if hmac.compare_digest(seal.encode(), expected.encode()) else None
+        except (OSError, ValueError, RecursionError):
+            pass
+        return None
 
     def save(self, value: Mapping[str, Any]) -> None:
         """Put it in the place of what was saved before.
@@ -44,7 +52,7 @@ class FileStore:
         :param value: a JSON object.
         :raises OSError: when it cannot be written.
         """
-        write_file(self._path, to_json(value))
+        write_file(self._path, to_json({"progress": value, "seal": self._seal(to_json(value))}))
 
     def clear(self) -> None:
         """Forget it."""

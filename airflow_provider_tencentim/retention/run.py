@@ -201,6 +201,15 @@ class Application:
         }
 
 
+def beside_the_plan(client: TencentIMClient, plan: Plan) -> FileStore:
+    """Return the file in which it is kept how far a plan was carried out.
+
+    :param client: of the app, whose key seals it.
+    :param plan: the plan.
+    """
+    return FileStore(plan.folder / PROGRESS, client.seal)
+
+
 def open_plan(
     client: TencentIMClient,
     plan: Plan,
@@ -233,7 +242,6 @@ def open_plan(
         policy = RetentionPolicy.parse(plan.header.policy)
         state = State(state_path, client.sdkappid, policy) if state_path is not None else None
         actions = GroupActions(client, policy, archive)
-    beside_the_plan = FileStore(plan.folder / PROGRESS)
-    ledger = Ledger(plan, store or beside_the_plan, report, archive.folder if archive else None, state)
+    ledger = Ledger(plan, store or beside_the_plan(client, plan), report, archive.folder if archive else None, state)
     sweep = Sweep(client, plan, actions, holds or Patterns(), ledger)
     return Application(plan, sweep, ledger, report, archive.folder if archive else None)

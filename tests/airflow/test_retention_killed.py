@@ -79,7 +79,7 @@ def carry_out():
         client,
         plan,
         holds=None,
-        store=FileStore(plan.folder / PROGRESS),
+        store=FileStore(plan.folder / PROGRESS, client.seal),
         archive_to=folder / "archive",
         report_path=folder / "report",
         state_path=folder / "state",

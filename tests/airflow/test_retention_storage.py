@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_tencentim.client.seqs import SeqSet
+from airflow_provider_tencentim.client.signature import SecretKey
 from airflow_provider_tencentim.retention import files
 from airflow_provider_tencentim.retention import plan as plan_module
 from airflow_provider_tencentim.retention.archive import Archive, group_message
@@ -155,12 +156,15 @@ def test_a_state_is_kept(folder):
 
 
 def test_progress_is_kept(folder):
-    store = FileStore(folder / "progress.json")
+    store = FileStore(folder / "progress.json", SecretKey("key").seal)
     assert store.load() is None
     failed = SeqSet()
     failed.add(2, 4)
     store.save(Progress("d", 7, failed).to_dict())
 
-    assert Progress.from_dict("d", FileStore(folder / "progress.json").load()).to_dict()["failed"] == "2-4"
+    assert (
+        Progress.from_dict("d", FileStore(folder / "progress.json", SecretKey("key").seal).load()).to_dict()["failed"]
+        == "2-4"
+    )
     store.clear()
     assert store.load() is None

@@ -312,7 +312,7 @@ def test_how_far_a_plan_was_carried_out_is_kept_beside_it_unless_elsewhere(world
     world.emulator.add_fault(command="group_open_http_svc/group_msg_recall", error_code=10007)
     plan = world.plan("recall", BEGIN + 5)
     world.sweep(plan, store=store)
-    beside = FileStore(plan.folder / "progress.json").load()
+    beside = FileStore(plan.folder / "progress.json", world.client.seal).load()
 
     assert (beside is None) is (store is not None)
     assert (beside or store.load())["digest"] == plan.digest

@@ -605,13 +605,13 @@ def test_progress_is_kept_beside_the_plan_by_default(world):
     plan = world.plan("recall", BEGIN + 3)
     fault = world.emulator.add_fault(command=RECALL, group="room-1", error_code=10007)
     world.sweep(plan)
-    assert json.loads((plan.folder / "progress.json").read_bytes())["digest"] == plan.digest
+    assert json.loads((plan.folder / "progress.json").read_bytes())["progress"]["digest"] == plan.digest
     world.emulator.clear_faults(fault)
     recalls = world.calls(RECALL)
     report_of(world.sweep(plan)).check(plan)
 
     assert world.calls(RECALL) == recalls + 1
-    assert FileStore(plan.folder / "progress.json").load() is None
+    assert FileStore(plan.folder / "progress.json", world.client.seal).load() is None
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"digest": 7}', b"\xff"])
@@ -629,7 +629,7 @@ def test_a_run_whose_progress_cannot_be_stored_is_done_all_the_same(world, caplo
     world.group("room")
     plan = world.plan("recall", BEGIN + 3)
     (world.folder / "file").write_text("")
-    report = report_of(world.sweep(plan, store=FileStore(world.folder / "file" / "progress.json")))
+    report = report_of(world.sweep(plan, store=FileStore(world.folder / "file" / "progress.json", world.client.seal)))
 
     report.check(plan)
     assert report.summary["done"] == 3

@@ -28,6 +28,7 @@ from airflow_provider_tencentim.client.history_file import read_history_file
 from airflow_provider_tencentim.client.messages import check_size, parse_msg_body
 from airflow_provider_tencentim.client.pacing import ProcessPacer
 from airflow_provider_tencentim.client.seqs import parse_seq_lines, parse_seqs
+from airflow_provider_tencentim.client.signature import SecretKey
 from airflow_provider_tencentim.client.wire import Wire, WireAnswer, WireFault
 from airflow_provider_tencentim.emulator import usersig
 from airflow_provider_tencentim.emulator.loading import load
@@ -37,6 +38,7 @@ from airflow_provider_tencentim.operators.arguments import Arguments
 from airflow_provider_tencentim.retention.archive import Archive
 from airflow_provider_tencentim.retention.buckets import Shard
 from airflow_provider_tencentim.retention.c2c_policy import C2CRetentionPolicy
+from airflow_provider_tencentim.retention.files import from_json, to_json
 from airflow_provider_tencentim.retention.holds import read_holds
 from airflow_provider_tencentim.retention.plan import Plan, PlanHeader, PlanRow, check_digest
 from airflow_provider_tencentim.retention.policy import RetentionPolicy
@@ -326,7 +328,11 @@ def progress(given: bytes) -> None:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         path = Path(name) / "progress.json"
         path.write_bytes(given)
-        store = FileStore(path)
+        seal = SecretKey("key").seal
+        store = FileStore(path, seal)
+        assert store.load() is None
+        with suppress(ValueError):
+            path.write_bytes(to_json({"progress": (value := from_json("it", given)), "seal": seal(to_json(value))}))
         read = Progress.from_dict("d" * 64, store.load())
         # The ledger drops what is beyond its plan.
         if read.next <= 1_000_000:

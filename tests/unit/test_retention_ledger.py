@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_tencentim.client.errors import TencentIMTransientError
+from airflow_provider_tencentim.client.signature import SecretKey
 from airflow_provider_tencentim.retention.archive import ArchivedFile
 from airflow_provider_tencentim.retention.ledger import Ledger
 from airflow_provider_tencentim.retention.outcome import COUNTS, Outcome
@@ -338,7 +339,7 @@ def test_what_a_try_wrote_and_did_not_note_is_taken_away(books, tmp_path):
 
 
 def test_the_store_may_be_a_file(books, tmp_path):
-    store = FileStore(tmp_path / "progress.json")
+    store = FileStore(tmp_path / "progress.json", SecretKey("key").seal)
     ledger = books(store)
     ledger.record(1, rows(1)[0], done())
     ledger.save()

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_tencentim.client.seqs import SeqSet
+from airflow_provider_tencentim.client.signature import SecretKey
 from airflow_provider_tencentim.retention.files import to_json
 from airflow_provider_tencentim.retention.outcome import COUNTS
 from airflow_provider_tencentim.retention.progress import FileStore, Progress
 
 DIGEST = "a" * 64
+SEAL = SecretKey("key").seal
 numbers = st.integers(0, 2**40)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
@@ -141,11 +143,11 @@ def test_what_came_back_as_nothing_starts_from_zero_each_time():
 
 
 def test_a_file_keeps_it_until_it_is_cleared(tmp_path):
-    store = FileStore(tmp_path / "folder" / "progress.json")
+    store = FileStore(tmp_path / "folder" / "progress.json", SEAL)
 
     assert store.load() is None
     store.save(stored())
-    assert FileStore(tmp_path / "folder" / "progress.json").load() == stored()
+    assert FileStore(tmp_path / "folder" / "progress.json", SEAL).load() == stored()
     store.save(stored(next=8))
     assert store.load() == stored(next=8)
     store.clear()
@@ -157,4 +159,39 @@ def test_a_file_keeps_it_until_it_is_cleared(tmp_path):
 def test_a_file_that_is_broken_is_nothing(tmp_path, content):
     (tmp_path / "progress.json").write_bytes(content)
 
-    assert FileStore(tmp_path / "progress.json").load() is None
+    assert FileStore(tmp_path / "progress.json", SEAL).load() is None
+
+
+def forged(content, **changes):
+    """What was saved, changed by somebody who cannot seal it."""
+    stored = json.loads(content)
+    return to_json(stored | {"progress": stored["progress"] | changes})
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda content: forged(content, next=1_000_000),
+        lambda content: forged(content, failed=""),
+        lambda content: to_json(json.loads(content)["progress"]),
+        lambda content: to_json({"progress": json.loads(content)["progress"]}),
+        lambda content: to_json(json.loads(content) | {"seal": None}),
+        lambda content: to_json(json.loads(content) | {"seal": ""}),
+        lambda content: content.replace(b'"seal":"', b'"seal":"\xc3\xa9'),
+    ],
+    ids=["next", "failed", "bare", "no seal", "seal is null", "seal is empty", "seal is no ASCII"],
+)
+def test_a_file_that_somebody_else_wrote_is_nothing(tmp_path, forge):
+    path = tmp_path / "progress.json"
+    FileStore(path, SEAL).save(stored())
+    assert FileStore(path, SEAL).load() == stored()
+
+    path.write_bytes(forge(path.read_bytes()))
+
+    assert FileStore(path, SEAL).load() is None
+
+
+def test_a_file_of_another_key_is_nothing(tmp_path):
+    FileStore(tmp_path / "progress.json", SEAL).save(stored())
+
+    assert FileStore(tmp_path / "progress.json", SecretKey("another key").seal).load() is None

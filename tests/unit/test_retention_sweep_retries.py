@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_tencentim.client.errors import TencentIMCancelledError, TencentIMTransientError
 from airflow_provider_tencentim.client.group_commands import GroupCommands
+from airflow_provider_tencentim.client.signature import SecretKey
 from airflow_provider_tencentim.retention.ledger import Ledger
 from airflow_provider_tencentim.retention.outcome import Outcome
 from airflow_provider_tencentim.retention.patterns import Patterns
@@ -84,7 +85,7 @@ def make_plan(tmp_path):
 
 
 def sweep(plan, actions, tmp_path, client=None):
-    store = FileStore(tmp_path / "progress.json")
+    store = FileStore(tmp_path / "progress.json", SecretKey("key").seal)
     ledger = Ledger(plan, store, tmp_path / "report", None, None)
     return Sweep(client or Service(), plan, actions, Patterns(), ledger), ledger
 

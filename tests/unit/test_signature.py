@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
+import re
 import threading
 import zlib
 
@@ -160,3 +162,13 @@ def test_a_signer_shows_neither_key_nor_signature(clock):
 
     assert KEY not in repr(one)
     assert one.current().reveal() not in repr(one)
+
+
+def test_a_seal_is_the_keys_and_the_contents_and_never_a_signature():
+    seal = SecretKey(KEY).seal
+    signed = b"TLS.identifier:administrator\n"
+
+    assert seal(b"content") == SecretKey(KEY).seal(b"content") != seal(b"other")
+    assert seal(b"content") != SecretKey(KEY[::-1]).seal(b"content")
+    assert re.fullmatch("[0-9a-f]{64}", seal(b""))
+    assert seal(signed) != hmac.digest(KEY.encode(), signed, "sha256").hex()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_tencentim.client.signature import SecretKey
 from airflow_provider_tencentim.operators import task_state
 from airflow_provider_tencentim.operators.task_state import (
     TaskStateStore,
@@ -59,6 +60,10 @@ def beside(plan: Plan) -> Path:
     return Path(str(plan.folder)) / "progress.json"
 
 
+def file_of(plan: Plan) -> FileStore:
+    return FileStore(beside(plan), SecretKey("key").seal)
+
+
 def of_size(size: int) -> dict[str, str]:
     """A value that takes so many bytes as JSON."""
     value = {"padding": ""}
@@ -69,7 +74,7 @@ def of_size(size: int) -> dict[str, str]:
 
 def test_progress_is_kept_in_airflow_where_that_keeps_anything(plan):
     state = State()
-    store = progress_store({"task_state_store": state}, plan)
+    store = progress_store({"task_state_store": state}, file_of(plan))
 
     assert isinstance(store, TaskStateStore)
     assert store.load() is None
@@ -80,18 +85,18 @@ def test_progress_is_kept_in_airflow_where_that_keeps_anything(plan):
 
 
 def test_progress_is_kept_beside_the_plan_elsewhere(plan):
-    store = progress_store({}, plan)
+    store = progress_store({}, file_of(plan))
 
     assert isinstance(store, FileStore)
     store.save({"next": 3})
-    assert json.loads(beside(plan).read_bytes()) == {"next": 3}
-    assert progress_store({"task_state_store": None}, plan).load() == {"next": 3}
+    assert json.loads(beside(plan).read_bytes())["progress"] == {"next": 3}
+    assert progress_store({"task_state_store": None}, file_of(plan)).load() == {"next": 3}
 
 
 @pytest.mark.parametrize("size", [60_000, 60_001])
 def test_what_is_too_large_for_airflow_is_kept_beside_the_plan(plan, size):
     state = State()
-    store = progress_store({"task_state_store": state}, plan)
+    store = progress_store({"task_state_store": state}, file_of(plan))
     value = of_size(size)
     store.save(value)
 
@@ -99,24 +104,27 @@ def test_what_is_too_large_for_airflow_is_kept_beside_the_plan(plan, size):
     assert beside(plan).exists() is large
     assert state == {PROGRESS: {"beside_the_plan": True} if large else value}
     # A later try finds either, and what is smaller again takes its place.
-    later = progress_store({"task_state_store": state}, plan)
+    later = progress_store({"task_state_store": state}, file_of(plan))
     assert later.load() == value
     later.save({"next": 9})
     assert later.load() == {"next": 9}
 
 
 def test_large_progress_whose_file_is_gone_is_none(plan):
-    store = progress_store({"task_state_store": State({PROGRESS: {"beside_the_plan": True}})}, plan)
+    store = progress_store({"task_state_store": State({PROGRESS: {"beside_the_plan": True}})}, file_of(plan))
     assert store.load() is None
 
 
 def test_progress_that_is_no_mapping_is_given_as_it_is(plan):
-    assert progress_store({"task_state_store": State({PROGRESS: "beside_the_plan"})}, plan).load() == "beside_the_plan"
+    assert (
+        progress_store({"task_state_store": State({PROGRESS: "beside_the_plan"})}, file_of(plan)).load()
+        == "beside_the_plan"
+    )
 
 
 def test_progress_is_forgotten_and_nothing_else(plan):
     state = State({PLAN: {"plan": "somewhere"}})
-    store = progress_store({"task_state_store": state}, plan)
+    store = progress_store({"task_state_store": state}, file_of(plan))
     store.save({"next": 3})
 
     store.clear()
