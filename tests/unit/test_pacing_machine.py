@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import multiprocessing
 import os
 import struct
@@ -197,19 +198,20 @@ def test_a_folder_that_cannot_be_used_is_an_error_that_names_it(tmp_path, spoil)
     spoil(folder)
     pacer = MachinePacer(folder)
 
-    with pytest.raises(PaceStoreError, match="pace of this machine") as caught:
+    with pytest.raises(PaceStoreError) as caught:
         pacer.reserve(KEY, 10)
     with pytest.raises(PaceStoreError):
         pacer.slow_down(KEY, 10)
 
-    assert str(folder) in str(caught.value)
+    assert str(caught.value).startswith(f"the pace of this machine cannot be kept in {folder}: ")
 
 
 def test_a_folder_of_somebody_else_is_refused(tmp_path, monkeypatch):
     (tmp_path / "pace").mkdir(mode=0o700)
     monkeypatch.setattr(pacing_machine.os, "getuid", lambda: 12345)
 
-    with pytest.raises(PaceStoreError, match="belongs to this user"):
+    said = r": it must be a folder that belongs to this user and is open to nobody else$"
+    with pytest.raises(PaceStoreError, match=said):
         MachinePacer(tmp_path / "pace").reserve(KEY, 10)
 
 
@@ -220,8 +222,101 @@ def test_a_read_only_or_full_disk_is_an_error_and_not_no_pace(pacer, monkeypatch
 
     monkeypatch.setattr(pacing_machine.os, call, fails)
 
-    with pytest.raises(PaceStoreError, match="No space left on device"):
+    with pytest.raises(PaceStoreError, match=r": No space left on device$"):
         pacer.reserve(KEY, 10)
+
+
+def test_an_error_without_words_is_told_by_its_type(pacer, monkeypatch):
+    def fails(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(pacing_machine.os, "open", fails)
+
+    with pytest.raises(PaceStoreError, match=r": PermissionError$"):
+        pacer.reserve(KEY, 10)
+
+
+def test_a_machine_without_a_folder_for_temporary_files_is_an_error_that_says_so(monkeypatch):
+    def fails():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(pacing_machine.tempfile, "gettempdir", fails)
+
+    said = "the pace of this machine cannot be kept in its temporary files: No usable temporary directory found"
+    with pytest.raises(PaceStoreError, match=f"^{said}$"):
+        MachinePacer().reserve(KEY, 10)
+
+
+@pytest.mark.parametrize("mode", [0o701, 0o702, 0o704, 0o710, 0o720, 0o740])
+def test_a_folder_that_is_open_to_anybody_else_in_any_way_is_refused(tmp_path, mode):
+    (tmp_path / "pace").mkdir()
+    (tmp_path / "pace").chmod(mode)
+
+    with pytest.raises(PaceStoreError, match="open to nobody else"):
+        MachinePacer(tmp_path / "pace").reserve(KEY, 10)
+
+
+def test_a_folder_that_somebody_makes_meanwhile_is_used(tmp_path, monkeypatch):
+    folder = tmp_path / "pace"
+    mkdir = Path.mkdir
+
+    def twice(path, mode=0o777, **options):
+        mkdir(path, 0o700)
+        mkdir(path, mode, **options)
+
+    monkeypatch.setattr(Path, "mkdir", twice)
+
+    assert MachinePacer(folder, Clock()).reserve(KEY, 10) == 0
+
+
+def test_a_file_is_named_by_machine_start_and_key_and_by_no_letter_of_them(tmp_path, pacer, monkeypatch):
+    pacing_machine._name.cache_clear()
+    monkeypatch.setattr(pacing_machine, "_boot_id", lambda: "before")
+    pacer.reserve(KEY, 10)
+    pacing_machine._name.cache_clear()
+
+    (file,) = files(tmp_path)
+    assert file.name == hashlib.sha256(f"before {KEY}".encode()).hexdigest()[:32]
+    assert file.read_bytes() == struct.pack("<d", 1000.1)
+
+
+@pytest.mark.parametrize(("ahead", "waited"), [(FURTHEST_SECONDS, FURTHEST_SECONDS), (FURTHEST_SECONDS + 0.5, 0)])
+def test_a_moment_an_hour_ahead_is_waited_for_and_one_further_is_none(tmp_path, pacer, ahead, waited):
+    pacer.reserve(KEY, 10)
+    (file,) = files(tmp_path)
+    file.write_bytes(struct.pack("<d", 1000.0 + ahead))
+
+    assert pacer.reserve(KEY, 10) == waited
+
+
+def test_the_file_is_closed_to_programs_that_are_started_and_to_links(pacer, monkeypatch):
+    flags = []
+    opened = os.open
+    monkeypatch.setattr(pacing_machine.os, "open", lambda path, how, mode: flags.append(how) or opened(path, how, mode))
+    pacer.reserve(KEY, 10)
+
+    assert flags == [os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW]
+
+
+def test_a_lock_that_is_released_soon_is_waited_for(tmp_path, pacer):
+    pacer.reserve(KEY, 10)
+    (file,) = files(tmp_path)
+    held = file.open("r+b")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    timer = threading.Timer(0.05, held.close)
+    timer.start()
+
+    assert pacer.reserve(KEY, 10) == pytest.approx(0.1)
+    timer.join()
+
+
+def test_a_thread_that_holds_the_turn_for_too_long_is_an_error(pacer, monkeypatch):
+    monkeypatch.setattr(pacing_machine, "_PATIENCE_SECONDS", 0.05)
+    pacer.reserve(KEY, 10)
+    with pacer._lock_of_threads(), pytest.raises(PaceStoreError, match=r": who holds its lock does not go on$"):
+        pacer.reserve(KEY, 10)
+
+    assert pacer.reserve(KEY, 10) == pytest.approx(0.1)
 
 
 def test_a_lock_that_nobody_releases_is_an_error_after_a_while(tmp_path, pacer, monkeypatch):
