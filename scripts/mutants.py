@@ -40,7 +40,7 @@ TESTS = {
     "client/seqs.py": ("seqs",),
     "client/signature.py": ("signature",),
     "client/transport.py": ("transport", "turns"),
-    "client/wire.py": ("wire",),
+    "client/wire.py": ("wire", "wire_bounds"),
     "hooks/pace_store.py": ("pace_store",),
     "hooks/settings.py": ("settings",),
     "hooks/tencentim.py": ("connection_test",),
