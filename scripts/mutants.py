@@ -35,7 +35,7 @@ TESTS = {
     "client/messages.py": ("messages",),
     "client/pacing.py": ("pacing",),
     "client/pacing_machine.py": ("pacing_machine",),
-    "client/pacing_redis.py": ("pacing_redis",),
+    "client/pacing_redis.py": ("pacing_redis", "pacing_redis_calls"),
     "client/recall.py": ("recall", "client_recall"),
     "client/seqs.py": ("seqs",),
     "client/signature.py": ("signature",),
