@@ -77,6 +77,12 @@ FIRST_PAGES = {
         HISTORY,
         {**TOPIC, "ReqMsgSeq": 4, "ReqMsgNumber": 20, "WithRecalledMsg": 1},
     ),
+    "a preview": (
+        lambda client: client.preview_group_msg_recall("@TGS#_1", "13-15", "@TGS#_1@TOPIC#_1"),
+        history_page(15, 14, 13),
+        HISTORY,
+        {**TOPIC, "ReqMsgSeq": 15, "ReqMsgNumber": 3, "WithRecalledMsg": 1},
+    ),
     "letters": (
         lambda client: client.iter_c2c_history("ann", "bob", 5, 9),
         answer(MsgList=[], Complete=1),
@@ -260,3 +266,31 @@ def test_pages_that_lead_on_to_nothing_new_are_followed_a_hundred_times(command,
         list(ASK[command](server.client(pacer=UnpacedPacer())))
 
     assert len(server.requests) in (100, 101)
+
+
+@pytest.mark.parametrize(
+    ("command", "fields"),
+    [
+        (GROUPS, lambda n: {"GroupIdList": [{"GroupId": f"g{n}"}], "Next": n % 150}),
+        (
+            LETTERS,
+            lambda n: (
+                {"MsgList": [{"MsgKey": f"{n}_2_3"}], "Complete": int(n == 150), "LastMsgTime": n} | {"LastMsgKey": "x"}
+            ),
+        ),
+        (CONVERSATIONS, lambda n: {"SessionItem": [{}], "CompleteFlag": int(n == 150), **PLACE, "TimeStamp": n}),
+    ],
+)
+def test_pages_that_bring_something_are_followed_to_the_end_however_many(command, fields):
+    numbers = iter(range(1, 1000))
+    with ScriptedServer(lambda _: answer(**fields(next(numbers)))) as server:
+        assert len(list(ASK[command](server.client(pacer=UnpacedPacer())))) == 150
+
+    assert len(server.requests) == 150
+
+
+def test_a_history_is_given_up_behind_fifty_empty_pages():
+    with ScriptedServer(history_page(5000), history_page()) as server:
+        list(server.client(pacer=UnpacedPacer()).iter_group_history("room", 5000))
+
+    assert len(server.requests) == 1 + 51
