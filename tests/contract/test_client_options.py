@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
+import zlib
 
 import pytest
 from scripted_server import OK, SDKAPPID, SECRET_KEY, ScriptedServer
@@ -106,7 +109,15 @@ def test_a_call_names_app_and_admin_and_is_signed_for_them(server):
     client.clear_group_msg("room", 1)
 
     query = server.requests[0].query
+    signed = zlib.decompress(base64.b64decode(query["usersig"].translate(str.maketrans("*-_", "+/="))))
     assert (query["sdkappid"], query["identifier"]) == ("7", "ann")
+    assert (json.loads(signed)["TLS.sdkappid"], json.loads(signed)["TLS.identifier"]) == (7, "ann")
+
+
+def test_a_ca_bundle_makes_its_certificates_known(certificate):
+    path, context = certificate
+    with ScriptedServer(OK, tls=context) as server, server.client(ca_bundle=path) as client:
+        assert client.clear_group_msg("room", 1)["ErrorCode"] == 0
 
 
 def test_a_signature_is_good_for_as_long_as_asked_for(server):
