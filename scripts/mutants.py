@@ -74,7 +74,7 @@ TESTS = {
     "retention/outcome.py": ("retention_outcome",),
     "retention/patterns.py": ("retention_patterns", "retention_holds"),
     "retention/plan.py": ("retention_plan", "retention_policy_keys"),
-    "retention/planner.py": ("retention_planning",),
+    "retention/planner.py": ("retention_planning", "retention_planning_groups"),
     "retention/policy.py": ("retention_policy_keys", "retention_policy", "retention_c2c_policy"),
     "retention/policy_file.py": ("retention_policy_file",),
     "retention/policy_keys.py": ("retention_policy_keys", "retention_policy", "retention_c2c_policy"),

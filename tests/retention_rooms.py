@@ -6,10 +6,16 @@ import random
 import threading
 from bisect import bisect_left
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_tencentim.client.errors import error_for
 from airflow_provider_tencentim.client.group_commands import GroupCommands
+from airflow_provider_tencentim.retention.buckets import Shard
+from airflow_provider_tencentim.retention.patterns import Patterns
+from airflow_provider_tencentim.retention.plan import PlanRow
+from airflow_provider_tencentim.retention.planner import GroupPlanner
+from airflow_provider_tencentim.retention.policy import RetentionPolicy
 
 LIST = "group_open_http_svc/get_appid_group_list"
 INFO = "group_open_http_svc/get_group_info"
@@ -133,3 +139,45 @@ class Rooms(GroupCommands):
         return [
             body["ReqMsgSeq"] for command, body in self.sent if command == HISTORY and group in (None, body["GroupId"])
         ]
+
+    def looked_up(self) -> list[str]:
+        """The groups whose profiles were asked for."""
+        return [group for command, body in self.sent if command == INFO for group in body["GroupIdList"]]
+
+
+class Done:
+    """A state in which groups are done through a MsgSeq."""
+
+    def __init__(self, **through: int) -> None:
+        self._through = through
+        self.asked: list[tuple[str, int]] = []
+
+    def through(self, group: str, create_time: int) -> int:
+        self.asked.append((group, create_time))
+        return self._through.get(group, 0)
+
+
+def planning(
+    rooms: Rooms,
+    action: str = "recall",
+    before: int = BEGIN + 1000,
+    *,
+    holds: tuple[str, ...] = (),
+    state: Any = None,
+    shard: Shard | None = None,
+    **keys: Any,
+) -> GroupPlanner:
+    if "groups" not in keys:
+        keys["all_groups"] = True
+    if action.startswith("redact"):
+        keys["replacement"] = "gone"
+    policy = RetentionPolicy.parse({"action": action, "before": datetime.fromtimestamp(before, UTC), **keys})
+    return GroupPlanner(rooms, policy, Patterns(holds), state, shard)
+
+
+def planned(rooms: Rooms, *args: Any, **keys: Any) -> list[PlanRow]:
+    return list(planning(rooms, *args, **keys).rows())
+
+
+def row_of_room(**fields: Any) -> PlanRow:
+    return PlanRow(group="room", type="Public", create_time=BEGIN, **fields)

@@ -70,7 +70,7 @@ def test_a_letter_that_makes_no_sense_is_an_error_that_shows_nothing_of_it(field
     answer = {"MsgList": [{name: value for name, value in entry.items() if value is not ...}], "Complete": 1}
     letters.call = lambda command, body: answer
 
-    with pytest.raises(TencentIMTransientError, match=f"the answer has {reason}") as raised:
+    with pytest.raises(TencentIMTransientError, match=f"failed: the answer has {reason}\\.") as raised:
         list(read_letters(letters, ("ann", "bob")))
     assert (raised.value.command, raised.value.code) == (ROAM, None)
     assert "secret" not in str(raised.value)

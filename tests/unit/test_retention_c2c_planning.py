@@ -233,15 +233,15 @@ def test_a_refusal_that_says_nothing_of_the_conversation_ends_the_plan(letters, 
 
 
 def test_a_conversation_that_takes_long_holds_up_no_other_and_still_comes_first(letters):
-    names = ["bob", "cid", "dan"]
+    names = [f"peer-{number:02}" for number in range(12)]
     for name in names:
         letters.talk("ann", name, 2)
     came = threading.Event()
 
     def wait(command, body):
-        if command == ROAM and body["Peer_Account"] == "cid":
+        if command == ROAM and body["Peer_Account"] == names[-1]:
             came.set()
-        if command == ROAM and body["Peer_Account"] == "bob":
+        if command == ROAM and body["Peer_Account"] == names[0]:
             assert came.wait(5)
 
     letters.before = wait

@@ -7,11 +7,11 @@ import math
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from retention_rooms import BEGIN, Room, item
+from retention_rooms import BEGIN, HISTORY, Room, item
 
 from airflow_provider_tencentim.client.errors import TencentIMTransientError
 from airflow_provider_tencentim.client.group_commands import GroupCommands
-from airflow_provider_tencentim.retention.history import Entry, GroupHistory
+from airflow_provider_tencentim.retention.history import LATEST, Entry, GroupHistory, _Windows
 
 READINGS = ("seqs", "shown")
 
@@ -81,6 +81,124 @@ def test_nothing_is_walked_where_nothing_is_wanted():
     assert room.asked == []
 
 
+DOWN = (4320, 4300, 4280, 4240, 4160, 4000, 3680, 3040)
+OLDEST = range(300, 0, -20)
+AGAIN = (3010, 2990, 2970, 2930, 2850, 2690, 2370, 1730, 450, 20, 1505, 753, 377, 189, 95, 48, 53, 32)
+LEAPS = {
+    # What there is, from where to where it is walked, and the reads behind the fifty that find nothing.
+    "as large as is read": ([(1, 30), (1031, 1050)], 1050, 0, [50, 30, 30, 10]),
+    "larger": ([(1, 30), (1091, 1110)], 1110, 0, [110, 90, 70, 30, 60, 35, 50, 70, 90, 30, 10]),
+    "much larger": (
+        [(1, 300), (5301, 5320)],
+        5320,
+        0,
+        [*DOWN, 1760, 20, 2160, 1080, 540, 270, 395, 323, 287, 295, 299, 301, 302, *range(320, 1321, 20), *OLDEST],
+    ),
+    "with an end among the older ones": (
+        [(1, 300), (5301, 5320)],
+        5320,
+        250,
+        [*DOWN, 1760, 270, 2285, 1268, 759, 505, 378, 314, 329, 305, *range(320, 1321, 20), 300, 280, 260],
+    ),
+    "with an end within it": (
+        [(1, 300), (5301, 5320)],
+        5320,
+        2000,
+        [*DOWN, 2020],
+    ),
+    "with another among the older ones": (
+        [(1, 30), (500, 510), (4000, 4010)],
+        4010,
+        0,
+        [*AGAIN, *range(50, 511, 20), 1750, 1120, 805, 648, 569, 530, *range(530, 1531, 20), *range(510, 0, -20)],
+    ),
+    "with an end just behind the fifty": ([(1, 300), (5301, 5320)], 5320, 4290, [4320, 4300]),
+    "with an end at the fifty": ([(1, 300), (5301, 5320)], 5320, 4320, []),
+    "without an end": (
+        [(60_001, 60_020)],
+        60_020,
+        0,
+        [59020, 59000, 58980, 58940, 58860, 58700, 58380, 57740, 56460, 53900, 48780, 38540, 18060, 20],
+    ),
+}
+
+
+def spans(*ends):
+    return {seq: item(BEGIN) for first, last in ends for seq in range(first, last + 1)}
+
+
+@pytest.mark.parametrize("name", LEAPS)
+def test_a_large_gap_is_leapt_over_and_its_other_end_is_searched(name):
+    ends, newest, lower, leaps = LEAPS[name]
+    room = Room(spans(*ends))
+    found = [entry.seq for entry in GroupHistory(room, "room").walk(newest, lower)]
+
+    assert found == sorted((seq for seq in room.items if seq > lower), reverse=True)
+    assert room.asked[:50] == list(range(newest, newest - 1000, -20))
+    assert room.asked[50:] == leaps
+
+
+def test_a_walk_over_many_gaps_begins_to_count_anew_behind_each():
+    room = Room(spans((1, 20), (1001, 1020), (2001, 2020)))
+    found = [entry.seq for entry in GroupHistory(room, "room").walk(2020)]
+
+    assert found == sorted(room.items, reverse=True)
+    assert room.asked == list(range(2020, 0, -20))
+
+
+class Stopped(BaseException):
+    """What stops a task from outside."""
+
+
+def test_a_walk_of_a_long_history_keeps_the_pace_and_ends_its_reads_when_it_is_stopped():
+    room, paced, stopped = Room(spans((1, 500))), [], []
+
+    def wanted(command):
+        paced.append(command)
+        if len(paced) > 3:
+            raise Stopped
+        return 4
+
+    room.in_flight_wanted = wanted
+    with pytest.raises(Stopped):
+        list(GroupHistory(room, "room").walk_wide(500, 0, lambda: stopped.append(True)))
+    assert set(paced) == {HISTORY}
+    assert stopped == [True]
+
+
+def test_a_walk_of_a_long_history_stops_asking_in_a_gap():
+    room = Room(spans((1, 20), (200_001, 200_020)))
+    found = [entry.seq for entry in GroupHistory(room, "room").walk_wide(200_020, 0, room.cancel)]
+
+    assert found == sorted(room.items, reverse=True)
+    assert len(room.asked) < 300
+
+
+def test_windows_are_pages_that_end_where_they_should_and_can_be_stopped():
+    assert list(_Windows(50, 7)) == [(31, 50), (11, 30), (8, 10)]
+    assert list(_Windows(47, 7)) == [(28, 47), (8, 27)]
+    assert list(_Windows(7, 7)) == []
+    windows = _Windows(1000, 0)
+    taken = iter(windows)
+    assert [next(taken), next(taken)] == [(981, 1000), (961, 980)]
+    windows.stop()
+    assert list(taken) == []
+
+
+def test_a_window_asks_for_no_more_than_what_is_left_of_it():
+    room, asked = Room(spans((1, 100))), []
+    history = GroupHistory(room, "room")
+
+    def page(at, number):
+        asked.append((at, number))
+        return GroupHistory(room, "room").page(at, number)
+
+    history.page = page
+    for low, high in ((81, 100), (50, 53), (7, 7), (41, 70), (9, 8)):
+        assert [entry.seq for entry in history.window(low, high)] == list(range(high, low - 1, -1))
+    assert asked == [(100, 20), (53, 4), (7, 1), (70, 20), (50, 10)]
+
+
 # --- pages ---
 
 
@@ -146,6 +264,51 @@ def test_an_entry_is_what_the_history_shows():
         "ReqMsgNumber": 4,
         "WithRecalledMsg": 1,
     }
+
+
+@pytest.mark.parametrize(("at_", "number", "low"), [(100, 20, 81), (20, 20, 1), (21, 20, 2), (5, 20, 1), (10, 4, 7)])
+def test_a_page_without_messages_tells_of_as_many_seqs_as_were_asked_for(at_, number, low):
+    client = Answers()
+    page = GroupHistory(client, "room").page(at_, number)
+
+    assert (page.entries, page.low, page.high) == ((), low, at_)
+    assert (client.body["ReqMsgSeq"], client.body["ReqMsgNumber"]) == (at_, number)
+    assert GroupHistory(client, "room").page(100).low == 81
+    assert client.body["ReqMsgNumber"] == 20
+    assert "TopicId" not in client.body
+
+
+@pytest.mark.parametrize(
+    ("given", "time"), [(1, 1), (LATEST, LATEST), (0, None), (-1, None), ("5", None), (5.0, None), (None, None)]
+)
+def test_a_time_is_a_second_of_the_calendar_or_not_known(given, time):
+    (entry,) = GroupHistory(Answers({"MsgSeq": 5, "MsgTimeStamp": given}), "room").page(9).entries
+
+    assert entry.time == time
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [
+        (at(3, 4), "a page of the history does not run downwards"),
+        (at(10), "a page of the history does not run downwards"),
+        (at("5"), "the answer has no whole number as its MsgSeq"),
+        ([{}], "the answer has no whole number as its MsgSeq"),
+        (["no object"], "the answer has no list of objects as its RspMsgList"),
+        ([{"MsgSeq": 5, "MsgTimeStamp": LATEST + 1}], "the answer has a time beyond the calendar as its MsgTimeStamp"),
+        ([{"MsgSeq": 5, "IsPlaceMsg": "1"}], "the answer has a wrong type as its IsPlaceMsg"),
+        ([{"MsgSeq": 5, "IsPlaceMsg": True}], "the answer has a wrong type as its IsPlaceMsg"),
+        ([{"MsgSeq": 5, "IsSystemMsg": [1]}], "the answer has a wrong type as its IsSystemMsg"),
+        ([{"MsgSeq": 5, "From_Account": 1}], "the answer has a wrong type as its From_Account"),
+        ([{"MsgSeq": 5, "MsgBody": "secret"}], "the answer has neither a list nor an object as a MsgBody"),
+        ([{"MsgSeq": 5, "CloudCustomData": {}}], "the answer has a wrong type as its CloudCustomData"),
+        ([{"MsgSeq": 5, "MsgRandom": "secret"}], "the answer has a wrong type as its MsgRandom"),
+    ],
+)
+def test_an_error_of_a_page_names_the_command_and_what_is_wrong(shown, reason):
+    with pytest.raises(TencentIMTransientError) as raised:
+        GroupHistory(Answers(*shown), "room").page(9)
+    assert (raised.value.command, raised.value.code, raised.value.info) == (HISTORY, None, reason)
 
 
 @pytest.mark.parametrize(
