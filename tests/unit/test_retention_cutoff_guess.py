@@ -133,6 +133,14 @@ def test_a_read_has_the_guess_in_its_middle_unless_guesses_have_failed_for_long(
     assert one._aim(first, last, guess) == at
 
 
+def test_how_long_guesses_may_fail_is_counted_from_where_earlier_runs_ended():
+    one = search(newest=2000, lower=1000)
+    one._reads = 5
+
+    assert one._aim(1001, 2000, 1100.0) == 1510
+    assert one._aim(1001, 1500, 1100.0) == 1110
+
+
 @pytest.mark.parametrize(
     ("lo", "hi", "run", "guess", "deviation", "at"),
     [
@@ -206,6 +214,7 @@ def test_weights_solve_the_system():
         exact = [sum(Fraction(one) * Fraction(w) for one, w in zip(row, weights, strict=True)) for row in rows]
         assert [float(value) for value in exact] == pytest.approx(column)
     assert cutoff._solve([], []) == []
+    assert cutoff._solve([[0.25]], [1.0]) == [4.0]
 
 
 @pytest.mark.parametrize("rows", [[[0.0]], [[-1.0]], [[1.0, 1.0], [1.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]]])

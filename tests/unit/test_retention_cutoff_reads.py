@@ -254,6 +254,34 @@ def test_a_search_begins_where_the_hints_say(newest, lower, cut, created, last, 
     assert (found.through, found.unread) == (min(cut - 1, newest) if cut - 1 > lower else 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("newest", "lower", "expected"),
+    [
+        (10_000, 0, "10000 5000 20"),
+        (10_020, 20, "10020 5020 40"),
+        (10_001, 0, "10001 5001 2501"),
+        (10_021, 20, "10021 5021 2521"),
+    ],
+)
+def test_a_group_that_is_not_large_and_seems_all_new_is_looked_at_from_its_beginning(newest, lower, expected):
+    asked = []
+    found = find_cut_off(
+        reader(lambda seq: seq if seq < lower + 5 else 90_000, asked),
+        cut_off=BEGIN + lower + 3,
+        newest=newest,
+        lower=lower,
+    )
+
+    assert (found.through, found.unread) == (lower + 2, 0)
+    assert text_of(asked[:3]) == expected
+
+
+def test_where_nothing_is_wanted_nothing_is_read():
+    found = find_cut_off(reader(lambda seq: seq, []), cut_off=BEGIN, newest=5, lower=5)
+
+    assert found == cutoff.CutOff(through=0, time=None, oldest=None, reads=0, unread=0)
+
+
 # --- small groups whose times contradict their seqs ---
 
 
@@ -287,6 +315,13 @@ def test_a_group_out_of_order_in_which_all_is_older_is_older_through_its_newest(
     found = find_cut_off(reader(lambda seq: 61 - seq, []), cut_off=BEGIN + 100, newest=60)
 
     assert (found.through, found.time, found.oldest, found.unread) == (60, BEGIN + 1, BEGIN + 1, 0)
+
+
+def test_a_group_out_of_order_is_read_through_its_very_first_message():
+    times = {1: 1, 21: 3}
+    found = find_cut_off(reader(lambda seq: times.get(seq, 50), []), cut_off=BEGIN + 40, newest=21)
+
+    assert (found.through, found.reads, found.unread) == (1, 2, 0)
 
 
 def test_messages_of_one_second_are_in_order():
