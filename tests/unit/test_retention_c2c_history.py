@@ -111,6 +111,18 @@ def test_letters_that_share_a_key_are_told_apart_by_their_senders():
     assert sorted(one.sender for one in read_letters(letters, ("ann", "bob"))) == ["ann", "bob"]
 
 
+def test_letters_that_share_a_key_are_told_apart_on_pages_that_follow_one_another():
+    letters = Letters()
+    shared = letter("bob", "ann", 1)
+    pages = [
+        {"MsgList": [shared], "Complete": 0, "LastMsgTime": BEGIN + 1, "LastMsgKey": shared["MsgKey"]},
+        {"MsgList": [letter("ann", "bob", 1), shared], "Complete": 1},
+    ]
+    letters.call = lambda command, body: pages["LastMsgKey" in body]
+
+    assert [one.sender for one in read_letters(letters, ("ann", "bob"))] == ["bob", "ann"]
+
+
 def test_letters_of_others_are_passed_over():
     letters = Letters()
     strangers = [("ann", "zoe"), ("zoe", "bob"), ("ann", "ann"), ("zoe", "zoe")]
