@@ -48,6 +48,104 @@ def test_what_was_read_is_known_by_its_spans():
     assert one._covered == [(1, 200)]
 
 
+@pytest.mark.parametrize("order", [(100, 500, 900), (900, 500, 100), (500, 100, 900), (100, 900, 500)])
+@pytest.mark.parametrize(
+    ("time_of", "out_of_order"),
+    [
+        (lambda seq: seq, False),
+        (lambda seq: 7, False),
+        (lambda seq: 1000 - seq // 100, True),
+        (lambda seq: 3 if seq > 800 else seq, True),
+        (lambda seq: 999 if seq < 200 else seq, True),
+    ],
+    ids=["rising", "all of one second", "falling from page to page", "the last are old", "the first are young"],
+)
+def test_times_that_fall_are_noticed_whichever_page_is_read_first(order, time_of, out_of_order):
+    one = search(reader(time_of))
+    for at in order:
+        one.read(at)
+
+    assert one.is_out_of_order is out_of_order
+
+
+def test_messages_on_two_pages_are_known_once_and_those_without_a_time_not_at_all():
+    one = search(reader(lambda seq: seq), lower=88)
+    one.read(100)
+    one.read(105)
+    assert one._known == [(seq, BEGIN + seq) for seq in range(89, 106)]
+    assert one._covered == [(89, 105)]
+
+    def read(at):
+        return Page((Entry(at, None), Entry(at - 1, BEGIN), Entry(at - 2, None)), at - 19, at)
+
+    one = search(read)
+    one.read(100)
+    assert one._known == [(99, BEGIN)]
+    assert one.result().oldest == BEGIN
+
+
+def test_the_two_ends_of_a_page_are_marks():
+    one = search(lambda at: Page((Entry(at, BEGIN + 9), Entry(at - 7, BEGIN + 5)), at - 19, at))
+    one.read(100)
+    assert one._marks == [(100, BEGIN + 9), (93, BEGIN + 5)]
+    one = search(lambda at: Page((Entry(at, BEGIN + 9),), at - 19, at))
+    one.read(100)
+    assert one._marks == [(100, BEGIN + 9)]
+    one = search(reader(lambda seq: seq))
+    one.read(100)
+    assert one._marks == [(100, BEGIN + 100), (81, BEGIN + 81)]
+
+
+def test_reads_that_move_the_same_end_are_counted():
+    one, runs = search(reader(lambda seq: seq), cut_off=500), []
+    for at in (900, 800, 800, 700, 600, 100, 200, 510, 300):
+        one.read(at)
+        runs.append(one._run)
+
+    assert runs == [-1, -2, 0, -1, -2, 1, 2, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "blank", "at"),
+    [
+        (0, 1000, [(900, 999)], 810),
+        (0, 1000, [(300, 999)], 160),
+        (400, 1000, [(600, 999)], 510),
+        (400, 1000, [(960, 979)], 999),
+        (400, 1000, [(940, 959)], 990),
+        (0, 1041, [(1, 20), (1021, 1040)], 1020),
+        (0, 1042, [(1, 20), (1022, 1041)], None),
+        (0, 1041, [(1, 1040)], None),
+    ],
+    ids=[
+        "near the older ones",
+        "far from the older ones",
+        "half-way",
+        "a page above it",
+        "more above it",
+        "a thousand are left",
+        "more are left",
+        "nothing is left",
+    ],
+)
+def test_behind_a_page_without_messages_the_search_goes_on(lo, hi, blank, at):
+    one = search(cut_off=0, newest=2000)
+    one._reads, one._lo, one._hi = 1, lo, hi
+    one._blank = list(blank)
+    one._covered = [*blank, (hi, 2000)]
+
+    assert one.next_seq() == at
+
+
+@pytest.mark.parametrize(("hi", "at"), [(10, 9), (20, 19), (21, 20), (22, 20), (500, 20)])
+def test_a_group_that_seems_all_new_is_read_from_its_beginning(hi, at):
+    one = search(newest=2000)
+    one._reads, one._run, one._hi = 2, -2, hi
+    one._covered = [(hi, 2000)]
+
+    assert one.next_seq() == at
+
+
 @pytest.mark.parametrize(
     ("pace", "mean", "expected"),
     [
