@@ -67,6 +67,7 @@ class Room(GroupCommands):
         assert at >= 1
         assert 1 <= number <= 20
         self.asked.append(at)
+        assert len(self.asked) < 10_000, "it reads on and on"
         end = bisect_left(self.seqs, at + 1)
         begin = bisect_left(self.seqs, at - number + 1) if self.reading == "seqs" else max(0, end - number)
         seqs, finished = self.seqs[begin:end][::-1], 1
