@@ -73,7 +73,7 @@ TESTS = {
     "retention/ledger.py": ("retention_ledger",),
     "retention/outcome.py": ("retention_outcome",),
     "retention/patterns.py": ("retention_patterns", "retention_holds"),
-    "retention/plan.py": ("retention_plan", "retention_policy_keys"),
+    "retention/plan.py": ("retention_plan", "retention_plan_rows", "retention_policy_keys"),
     "retention/planner.py": ("retention_planning", "retention_planning_groups"),
     "retention/policy.py": ("retention_policy_keys", "retention_policy", "retention_c2c_policy"),
     "retention/policy_file.py": ("retention_policy_file",),

@@ -132,6 +132,28 @@ def test_a_file_that_comes_in_drops_is_read_to_its_end():
         read_file(Trickle(b"whole"), 4)
 
 
+@pytest.mark.parametrize(("length", "most"), [(10_000_000, 4), (10_000_000, 600_000), (300_000, 600_000)])
+def test_of_a_file_that_is_too_long_no_more_is_read_than_tells_that_it_is(length, most):
+    class Counted(io.BytesIO):
+        name = "long"
+
+        def open(self, mode):
+            return self
+
+        def read(self, size=-1):
+            assert 0 <= size <= 256 * 1024
+            return super().read(size)
+
+    file = Counted(b"x" * length)
+    file.close = lambda: None
+    if length > most:
+        with pytest.raises(ValueError, match="long is longer"):
+            read_file(file, most)
+    else:
+        assert len(read_file(file, most)) == length
+    assert file.tell() == min(length, most + 1)
+
+
 def test_a_small_file_is_read_in_little_memory_however_long_it_may_be(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x" * 1000)
@@ -272,7 +294,17 @@ def test_what_has_no_protocol_and_is_no_path_is_opened(tmp_path):
     assert [file.getvalue() for file in objects] == [b"content"]
 
 
-def test_an_error_is_not_hidden_by_a_draft_that_is_not_there(tmp_path):
+def test_an_error_is_not_hidden_by_a_draft_that_is_not_there(tmp_path, monkeypatch):
+    def replaced_by_another(*_):
+        (tmp_path / "b.new").unlink()
+        raise PermissionError("no")
+
+    monkeypatch.setattr(Path, "replace", replaced_by_another)
+    with pytest.raises(PermissionError):
+        write_file(tmp_path / "b", b"content")
+
+
+def test_a_folder_in_the_place_of_a_draft_is_an_error(tmp_path):
     (tmp_path / "b.new").mkdir()
     with pytest.raises(IsADirectoryError):
         write_file(tmp_path / "b", b"content")

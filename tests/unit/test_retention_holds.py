@@ -99,3 +99,17 @@ def test_the_longest_id_holds_and_a_longer_line_is_an_error(held):
     assert held(b"*" + b"a" * 96).matches("a" * 97)
     with pytest.raises(ValueError, match="line 1 is longer than any id"):
         held(b"a" * 97)
+
+
+def test_globs_beyond_what_can_be_compared_are_an_error_that_names_the_line(held, monkeypatch):
+    monkeypatch.setattr(holds, "_MOST_GLOBS", 2)
+    assert held(b"a*\ng1\n\nb?\ng2\n").matches("bx")
+    with pytest.raises(ValueError, match=r"holds\.txt: line 4: more than 2 globs"):
+        held(b"a*\ng1\nb?\n[c]\n")
+
+
+def test_a_glob_may_be_longer_than_an_id_but_not_without_end(held):
+    long = b"a" * 1023
+    assert held(long + b"*").matches("a" * 1024)
+    with pytest.raises(ValueError, match=r"line 2: .* one of more than 1024 bytes"):
+        held(b"g1\n" + long + b"a*")
