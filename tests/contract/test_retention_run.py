@@ -33,7 +33,7 @@ def frozen(monkeypatch):
     class Frozen(datetime):
         @classmethod
         def now(cls, tz=None):
-            return NOW.astimezone(tz)
+            return NOW.astimezone(tz) if tz else NOW.replace(tzinfo=None)
 
     monkeypatch.setattr(run_module, "datetime", Frozen)
 
@@ -103,6 +103,7 @@ def test_a_plan_of_conversations_says_so(world):
     assert (planned.header.chat, planned.header.holds, planned.header.groups) == ("c2c", True, 1)
     assert skips(Plan(planned.folder, planned.digest)) == {"ann / cid": "held"}
     assert planned.listed == 2
+    assert planned.header.incremental is False
     assert plan_of(world, policy).header.groups == 2
 
 
@@ -134,25 +135,27 @@ def test_conversations_are_planned_by_shard_as_well(world):
     for peer in ("bob", "cid", "dan", "eve", "fay", "gus"):
         world.emulator.add_c2c_message("ann", peer, {"MsgBody": "letter", "MsgTimeStamp": BEGIN})
     policy = C2CRetentionPolicy.parse({"action": "recall", "before": "2026-01-01", "accounts": ["ann"]})
-    counts = [plan_of(world, policy, shard=Shard(number, 2)).header.groups for number in (1, 2)]
+    shards = [plan_of(world, policy, shard=Shard(number, 2)) for number in (1, 2)]
 
-    assert sum(counts) == 6
-    assert max(counts) < 6
+    assert [shard.folder.name for shard in shards] == ["shard-001-of-002", "shard-002-of-002"]
+    assert sum(shard.header.groups for shard in shards) == 6
+    assert max(shard.header.groups for shard in shards) < 6
 
 
 def test_what_a_state_knows_is_left_out_and_the_plan_says_so(world):
     world.group("room", 10)
-    state = world.folder / "state"
-    first = plan_of(world, groups_policy(), state_path=state)
+    state, policy = world.folder / "state", groups_policy(action="clear")
+    first = plan_of(world, policy, state_path=state)
     world.sweep(Plan(first.folder, first.digest), state_path=state)
     [app] = state.iterdir()
+    again = plan_of(world, policy, state_path=state)
+    whole = plan_of(world, policy)
 
-    assert (first.header.incremental, first.summary()["incremental"], first.header.messages) == (True, True, 5)
     assert app.name == str(world.emulator.sdkappid)
-    assert plan_of(world, groups_policy(), state_path=state).header.messages == 0
-    assert plan_of(world, groups_policy(action="clear"), state_path=state).header.messages == 5
-    again = plan_of(world, groups_policy())
-    assert (again.header.incremental, again.summary()["skipped"]) == (False, {"nothing_matches": 1})
+    assert [one.header.incremental for one in (first, again, whole)] == [True, True, False]
+    assert [one.summary()["incremental"] for one in (first, again, whole)] == [True, True, False]
+    assert [one.header.messages for one in (first, again, whole)] == [5, 0, 5]
+    assert plan_of(world, groups_policy(), state_path=state).header.messages == 5
 
 
 def test_a_plan_of_nothing_says_why(world, caplog):
@@ -170,6 +173,12 @@ def test_a_plan_of_nothing_says_why(world, caplog):
         "(before 2025-01-01T00:00:00+00:00). Left alone: {'nothing_older': 1}. What has left roaming storage, after 7 "
         "to 90 days by edition, cannot be found."
     )
+
+
+def test_an_app_without_groups_leaves_none_alone(world, caplog):
+    plan_of(world, groups_policy()).warn_of_nothing()
+    assert "0 groups were listed, 0 are named" in caplog.text
+    assert "Left alone: none." in caplog.text
 
 
 # --- what a plan must not exceed ---
@@ -221,11 +230,11 @@ def test_a_plan_may_be_carried_out_that_exceeds_nothing(client, frozen, changes,
     [
         ({"sdkappid": 1400000001}, {}, "plan is of app 1400000001, the connection of app 1400000000"),
         ({"base_url": "http://x"}, {}, "plan was made at http://x, the connection leads to https://console.tim.qq.com"),
-        ({"holds": True}, {}, "made with holds: hold_path must be given"),
+        ({"holds": True}, {}, "^the plan was made with holds: hold_path must be given"),
         ({}, {"messages": 4320}, "max_messages is 4,320, and the plan has 4,321"),
         ({"groups": 1001}, {"groups": 1000}, "max_groups is 1,000, and the plan has 1,001"),
         ({}, {"messages": 0}, "max_messages is 0"),
-        ({"created": int(NOW.timestamp()) + 301}, {}, "made in the future: check the clocks"),
+        ({"created": int(NOW.timestamp()) + 301}, {}, "^the plan was made in the future: check the clocks"),
         (
             {"created": int(NOW.timestamp()) - 3601},
             {"age": Age(rest=timedelta(hours=1))},
