@@ -13,6 +13,7 @@ from .outcome import COUNTS
 _PLANNED = ("groups", "messages")
 _APPLIED = ("groups", "failed_groups", *COUNTS)
 _REPORT = ("plan", "digest", "report", "archive", "groups", "failed_groups", *COUNTS)
+_NAMED = ("plan", "digest")
 # What of a digest names a file.
 _SHORT = 16
 
@@ -25,7 +26,7 @@ def join_plans(plans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "incremental"}``.
     :raises ValueError: when there are none, when one is there twice, or when they are of different runs or policies.
     """
-    parts = _different(plans)
+    parts = _different(plans, "cut_off", "action")
     if not parts:
         raise ValueError("there is no plan to join")
     for name in ("cut_off", "action", "incremental"):
@@ -39,7 +40,7 @@ def join_plans(plans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "listed": max(_count(part, "listed") for part in parts),
         **_totals(parts, _PLANNED),
         "skipped": _skipped(parts),
-        "incremental": parts[0]["incremental"],
+        "incremental": bool(parts[0].get("incremental")),
     }
 
 
@@ -105,11 +106,15 @@ def write_joined(
     return str(path), joined
 
 
-def _different(parts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the results, each of another plan: one that counted twice would claim what was not done."""
+def _different(parts: Iterable[Mapping[str, Any]], *said: str) -> list[Mapping[str, Any]]:
+    """Return the results, each of another plan: one that counted twice would claim what was not done.
+
+    :param parts: of the tasks.
+    :param said: what each must say in words, besides its plan and its digest.
+    """
     found = list(parts)
     for part in found:
-        if not isinstance(part, Mapping) or not isinstance(part.get("digest"), str):
+        if not isinstance(part, Mapping) or not all(isinstance(part.get(name), str) for name in (*_NAMED, *said)):
             raise ValueError("what is joined must be the results of planning or applying tasks")
     for digest, times in Counter(part["digest"] for part in found).items():
         if times > 1:

@@ -82,6 +82,8 @@ def test_a_join_lists_what_the_shard_lists_that_saw_most_and_is_incremental_if_t
         (plan(2, skipped=[]), "shard-002-of-003 does not say what it skipped"),
         (plan(2, skipped={"held": -1}), "shard-002-of-003 has no count as its held"),
         (plan(2, digest=None), "results of planning or applying"),
+        (plan(2, plan=None), "results of planning or applying"),
+        (applied(2), "results of planning or applying"),
     ],
 )
 def test_plans_that_cannot_be_true_are_refused(other, told):
@@ -174,6 +176,8 @@ def test_reasons_add_up_in_the_order_of_their_names():
         ([applied(1, calls=None)], "no count as its calls"),
         ([applied(1, skipped=None)], "what it skipped"),
         ([None], "results of planning or applying"),
+        ([applied(1, plan=None)], "results of planning or applying"),
+        ([plan(1)], "no count as its requested"),
     ],
 )
 def test_what_cannot_be_true_is_refused(summaries, told):
