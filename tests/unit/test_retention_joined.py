@@ -81,9 +81,11 @@ def test_a_join_lists_what_the_shard_lists_that_saw_most_and_is_incremental_if_t
         (plan(2, messages=None), "shard-002-of-003 has no count as its messages"),
         (plan(2, skipped=[]), "shard-002-of-003 does not say what it skipped"),
         (plan(2, skipped={"held": -1}), "shard-002-of-003 has no count as its held"),
-        (plan(2, digest=None), "results of planning or applying"),
-        (plan(2, plan=None), "results of planning or applying"),
-        (applied(2), "results of planning or applying"),
+        (plan(2, digest=None), "^what is joined must be the results of planning or applying"),
+        (plan(2, plan=None), "^what is joined must be the results of planning or applying"),
+        (plan(2, cut_off=None), "^what is joined must be the results of planning or applying"),
+        (plan(2, action=None), "^what is joined must be the results of planning or applying"),
+        (applied(2), "^what is joined must be the results of planning or applying"),
     ],
 )
 def test_plans_that_cannot_be_true_are_refused(other, told):
@@ -102,7 +104,7 @@ def test_one_shard_is_a_sweep():
 
 
 def test_no_plan_is_no_sweep():
-    with pytest.raises(ValueError, match="no plan"):
+    with pytest.raises(ValueError, match=r"^there is no plan"):
         join_plans([])
 
 
@@ -175,8 +177,8 @@ def test_reasons_add_up_in_the_order_of_their_names():
         ([applied(1, requested=-1)], "no count as its requested"),
         ([applied(1, calls=None)], "no count as its calls"),
         ([applied(1, skipped=None)], "what it skipped"),
-        ([None], "results of planning or applying"),
-        ([applied(1, plan=None)], "results of planning or applying"),
+        ([None], "^what is joined must be the results of planning or applying"),
+        ([applied(1, plan=None)], "^what is joined must be the results of planning or applying"),
         ([plan(1)], "no count as its requested"),
     ],
 )
