@@ -14,7 +14,7 @@ try:
 except ImportError:  # Airflow before 3
     from airflow.utils.context import OutletEventAccessors
 
-__all__ = ["OutletEventAccessors", "TaskInstance", "TaskState", "log_of", "task_context"]
+__all__ = ["OutletEventAccessors", "TaskInstance", "TaskState", "log_of", "task_context", "through_alias"]
 
 
 class TaskInstance:
@@ -56,3 +56,16 @@ def log_of(monkeypatch: pytest.MonkeyPatch, *operators: type) -> list[str]:
     for operator in operators:
         monkeypatch.setattr(operator, "log", log)
     return lines
+
+
+def through_alias(told: Any, alias: Any) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return the events of an alias: its name, the URI of the asset and the extra."""
+    accessor = told[alias]
+    if hasattr(accessor, "asset_alias_events"):
+        return [
+            (event.source_alias_name, event.dest_asset_key.uri, event.extra) for event in accessor.asset_alias_events
+        ]
+    return [
+        (event["source_alias_name"], event["dest_dataset_uri"], event["extra"])
+        for event in accessor.dataset_alias_events
+    ]

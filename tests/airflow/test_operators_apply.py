@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset, AssetAlias
 from retention_runs import RECALL, check_counts, fill, recalled, writes
-from task_context import log_of, task_context
+from task_context import log_of, task_context, through_alias
 
 from airflow_provider_tencentim.client import transport
 from airflow_provider_tencentim.client.errors import TencentIMPartialError
@@ -225,6 +225,9 @@ def test_what_was_done_is_returned_pushed_logged_and_told_to_listeners(rooms, pl
     assert context["ti"].pushed == [("return_value", result)]
     assert told[-1] == f"Plan {result['plan']}: {result}"
     assert context["outlet_events"][asset].extra == result
+    alias = AssetAlias("tencentim_retention")
+    told_through = through_alias(context["outlet_events"], alias)
+    assert told_through == [(alias.name, f"tencentim://{rooms.sdkappid}/retention", result)]
     assert len(context["outlet_events"]) == 2
     assert done(rooms) == ALL
 

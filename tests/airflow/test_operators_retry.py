@@ -140,21 +140,22 @@ def test_a_retry_whose_holds_are_new_goes_on_and_leaves_them_alone(rooms, first_
     assert done(rooms) == [{1, 2, 3}, set()]
 
 
-def test_a_retry_without_the_holds_of_the_first_try_plans_anew(rooms, tmp_path, told):
+@pytest.mark.parametrize("held_again", [True, False], ids=["with_holds", "without"])
+def test_a_plan_that_was_made_with_holds_is_gone_on_with_while_there_are_any(rooms, tmp_path, told, held_again):
     (tmp_path / "holds.txt").write_text("another\n")
+    holds = {"hold_path": f"{tmp_path}/holds.txt"}
     rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
     state = TaskState()
-    common = {"plan_path": f"{tmp_path}/plan"}
     with pytest.raises(TencentIMPartialError):
-        one_task(**common, hold_path=f"{tmp_path}/holds.txt").execute(
+        one_task(plan_path=f"{tmp_path}/plan", **holds).execute(
             task_context(task_state_store=state, data_interval_end=NIGHT)
         )
 
-    result, same = retry(state, tmp_path)
+    result, same = retry(state, tmp_path, **holds if held_again else {})
 
-    assert not same
-    assert (result["done"], done(rooms)) == (3, ALL)
-    assert any("hold_path must be given" in line for line in told)
+    assert same is held_again
+    assert (result["done"], done(rooms)) == (6 if held_again else 3, ALL)
+    assert any("hold_path must be given" in line for line in told) is not held_again
 
 
 def test_a_plan_that_is_gone_is_made_anew(rooms, first_try, tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
-from task_context import OutletEventAccessors
+from task_context import OutletEventAccessors, through_alias
 
 from airflow_provider_tencentim.operators.retention_events import RETENTION_ALIAS, emit_event, with_alias
 
@@ -21,19 +21,6 @@ def emit(*outlets: Any, sdkappid: int = 1400000000, summary: dict[str, Any] = SU
     told = OutletEventAccessors()
     emit_event({"outlet_events": told}, outlets, sdkappid, summary)
     return told
-
-
-def through_alias(told: Any, alias: AssetAlias) -> list[tuple[str, str, dict[str, Any]]]:
-    """The events of an alias: its name, the URI of the asset and the extra."""
-    accessor = told[alias]
-    if hasattr(accessor, "asset_alias_events"):
-        return [
-            (event.source_alias_name, event.dest_asset_key.uri, event.extra) for event in accessor.asset_alias_events
-        ]
-    return [
-        (event["source_alias_name"], event["dest_dataset_uri"], event["extra"])
-        for event in accessor.dataset_alias_events
-    ]
 
 
 @pytest.fixture
