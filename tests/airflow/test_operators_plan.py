@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,7 +142,18 @@ def test_groups_have_theirs(tmp_path):
         plan(tmp_path, policy=PAIRS).execute(task_context())
 
 
-def test_a_cut_off_in_the_future_is_refused(rooms, tmp_path):
+@pytest.fixture(params=["UTC", "Asia/Shanghai"])
+def time_zone(request):
+    """The machine's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("time_zone")
+def test_a_cut_off_in_the_future_is_refused_wherever_the_machine_is(rooms, tmp_path):
     policy = {"action": "recall", "groups": ["room1"], "before": datetime.now(UTC) + timedelta(hours=1)}
     with pytest.raises(AirflowFailException, match="future"):
         plan(tmp_path, policy=policy).execute(task_context())
