@@ -267,7 +267,7 @@ class ClearGroupHistoryOperator(TencentIMOperator):
                 if group.get("Type") == "AVChatRoom":
                     through = msg_seq
                 else:
-                    through = self._resolve(_newest_seq(group), msg_seq, context)
+                    through = self._resolve(_newest_seq(group), msg_seq, dry_run, context)
                 if dry_run:
                     self.log.info("Dry run: group %s would be cleared through MsgSeq %s", group_id, through)
                     return {
@@ -286,22 +286,23 @@ class ClearGroupHistoryOperator(TencentIMOperator):
             self._forget(context)
             return {"group_id": group_id, "cleared_through": through or 0}
 
-    def _resolve(self, newest: int, msg_seq: int | None, context: Context) -> int:
+    def _resolve(self, newest: int, msg_seq: int | None, dry_run: bool, context: Context) -> int:
         """Return the MsgSeq to send: never one beyond what the task saw when it was first tried."""
         if msg_seq is None:
-            return self._remember(newest, context)
+            return self._remember(newest, dry_run, context)
         if msg_seq > newest:
             raise ValueError(f"msg_seq {msg_seq} is beyond the group's newest message, which is {newest}")
         return msg_seq
 
-    def _remember(self, newest: int, context: Context) -> int:
+    def _remember(self, newest: int, dry_run: bool, context: Context) -> int:
         store = context.get("task_state_store")  # Airflow 3.3 and later
         if store is None:
             return newest
         remembered: Any = store.get(_CLEAR_ALL_THROUGH)
         if isinstance(remembered, dict) and remembered.get("group_id") == self.group_id:
             return min(newest, int(remembered["msg_seq"]))
-        store.set(_CLEAR_ALL_THROUGH, {"group_id": self.group_id, "msg_seq": newest})
+        if not dry_run:  # it is no try: the task that is cleared to do it in earnest means all there is by then
+            store.set(_CLEAR_ALL_THROUGH, {"group_id": self.group_id, "msg_seq": newest})
         return newest
 
     def _forget(self, context: Context) -> None:

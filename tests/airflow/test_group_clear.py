@@ -78,9 +78,8 @@ def test_an_avchatroom_has_no_newest_message_to_look_at(room, told, msg_seq, sen
     assert told == [f"Group live is cleared through MsgSeq {msg_seq or 'none: it stores no history'}"]
 
 
-def test_a_dry_run_names_what_would_go_and_forgets_nothing(room, told):
-    state = TaskState()
-    assert clear(msg_seq=4, dry_run="true").execute({"task_state_store": state}) == {
+def test_a_dry_run_names_what_would_go_and_clears_nothing(room, told):
+    assert clear(msg_seq=4, dry_run="true").execute({}) == {
         "group_id": "room",
         "cleared_through": None,
         "would_clear_through": 4,
@@ -205,6 +204,19 @@ def test_what_is_remembered_counts_for_the_same_group_and_never_beyond_its_newes
     state = TaskState({group_msg._CLEAR_ALL_THROUGH: kept})
     result = clear(clear_all=True).execute({"task_state_store": state})
     assert result["cleared_through"] == through
+
+
+def test_a_dry_run_says_what_a_retry_would_clear_and_is_none_itself(room):
+    state = TaskState()
+    dry = clear(clear_all=True, dry_run=True)
+    assert dry.execute({"task_state_store": state})["would_clear_through"] == 10
+    assert state == {}
+
+    room.add_group_message("room", "came later")
+    kept = {group_msg._CLEAR_ALL_THROUGH: {"group_id": "room", "msg_seq": 4}}
+    state.update(kept)
+    assert dry.execute({"task_state_store": state})["would_clear_through"] == 4
+    assert state == kept
 
 
 def test_a_seq_that_is_given_is_neither_remembered_nor_taken_from_memory(room):
