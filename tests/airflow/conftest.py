@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from airflow_home import DATABASE, NUMBERS
+from known_dags import make_known
 
 from airflow_provider_tencentim.emulator import TencentIMEmulator
 
@@ -69,7 +70,7 @@ def run_dag() -> Callable[..., Run]:
         errors: dict[str, BaseException] = {}
         for task in dag.tasks:
             _call_on_failure(task, lambda context: errors.__setitem__(_name(context["ti"]), context["exception"]))
-        _make_known(dag)
+        make_known(dag)
         dag_run = _test(dag, conf)
         outcome = Run(str(dag_run.state), errors=errors)
         for ti in dag_run.get_task_instances():
@@ -124,18 +125,3 @@ def _call_on_failure(task: Any, callback: Callable[[Any], None]) -> None:
         task.on_failure_callback = [callback]
     else:
         mapped["on_failure_callback"] = [callback]
-
-
-def _make_known(dag: Any) -> None:
-    """Airflow 3 runs only DAGs that its database knows, and knows those of the DAG files: tell it of this one."""
-    try:
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-    except ImportError:
-        return
-    from airflow.configuration import conf
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-
-    DagBundlesManager().sync_bundles_to_db()
-    bag = DagBag(dag_folder=Path(conf.get("core", "dags_folder")))
-    bag.bag_dag(dag)
-    sync_bag_to_db(bag, "dags-folder", None)

@@ -46,7 +46,7 @@ from airflow_provider_tencentim.operators.group_msg import (  # noqa: E402
 )
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import _make_known  # noqa: E402
+from known_dags import make_known  # noqa: E402
 
 transport._back_off = lambda state: 0.001
 transport.SLOW_DOWN_SECONDS = 0.001
@@ -144,7 +144,7 @@ with TencentIMEmulator(secret_key=KEY) as emulator:
         ModifyGroupMsgOperator(task_id="too_long", group_id="room", msg_seq=1, msg_body=REPLACEMENT * 2000)
         ModifyGroupMsgOperator(task_id="no_json", group_id="room", msg_seq=1, msg_body="[" + REPLACEMENT)
         ModifyGroupMsgOperator(task_id="misplaced", group_id=REPLACEMENT + "\n", msg_seq=1, msg_body="x")
-    _make_known(dag)
+    make_known(dag)
     dag_run = dag.test()
     for ti in dag_run.get_task_instances():
         print("XCOM", ti.task_id, ti.state, ti.xcom_pull(task_ids=ti.task_id))
