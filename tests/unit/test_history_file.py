@@ -129,6 +129,23 @@ def test_a_line_of_just_the_limit_is_read():
         read(FIRST + b" " + message + b"]}")
 
 
+def test_of_a_line_without_end_little_more_than_the_limit_is_read():
+    class Endless(io.RawIOBase):
+        """A header, and a line that never ends."""
+
+        waiting, given = FIRST, 0
+
+        def read(self, size: int = -1) -> bytes:
+            self.waiting = self.waiting or b"x" * 65536
+            part, self.waiting = self.waiting[:size], self.waiting[size:]
+            self.given += len(part)
+            assert self.given < 2 * LONGEST_LINE, "far too much is read"
+            return part
+
+    with pytest.raises(ValueError, match=rf"^line 2: longer than {LONGEST_LINE} bytes$"):
+        list(read_history_file(Endless()))
+
+
 def test_an_error_of_the_disk_stays_what_it_is(tmp_path):
     with pytest.raises(FileNotFoundError):
         list(read_history_file(tmp_path / "nothing"))
@@ -165,10 +182,10 @@ def test_a_file_is_a_header_a_message_a_line_and_an_end():
 
 
 def test_half_a_surrogate_pair_is_written_as_an_escape_and_read_again():
-    message = {"Text": "\u732b \ud83d"}
+    message = {"Text": "\u732b \ud83d", "n": [1, 2]}
 
     content = written(message, {"n": 1})
-    assert content == FIRST + b'{"Text":"\\u732b \\ud83d"},\n{"n":1},\n]}\n'
+    assert content == FIRST + b'{"Text":"\\u732b \\ud83d","n":[1,2]},\n{"n":1},\n]}\n'
     assert read(content) == [message, {"n": 1}]
 
 
