@@ -129,13 +129,6 @@ def test_a_packed_gigabyte_is_read_in_little_memory():
         list(read_history_file(io.BytesIO(packed)))
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "Infinity"])
-def test_a_number_that_cannot_be_written_again_is_none(number):
-    line = b'{"x":' + number.encode() + b"},\n"
-    with pytest.raises(ValueError, match="line 2: not a JSON object"):
-        list(read_history_file(io.BytesIO(HEADER + line + b"]}\n")))
-
-
 def test_a_load_takes_so_many_bytes_whatever_their_file_is_packed_to(monkeypatch, tmp_path):
     monkeypatch.setattr(loading, "MOST_BYTES", 3 * MIB)
     message = {"GroupId": "room", "From_Account": "a", "MsgTimestamp": 1, "MsgBody": ["x" * 500_000]}
