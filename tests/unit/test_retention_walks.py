@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from itertools import islice
 
 import pytest
@@ -114,7 +115,20 @@ LEAPS = {
         [*AGAIN, *range(50, 511, 20), 1750, 1120, 805, 648, 569, 530, *range(530, 1531, 20), *range(510, 0, -20)],
     ),
     "with an end just behind the fifty": ([(1, 300), (5301, 5320)], 5320, 4290, [4320, 4300]),
-    "with an end at the fifty": ([(1, 300), (5301, 5320)], 5320, 4320, []),
+    "with an end at the fifty": ([(1, 300), (5301, 5320)], 5320, 4300, [4320]),
+    "with one message just above the end": (
+        [(4280, 4280), (5301, 5320)],
+        5320,
+        4279,
+        [4320, 4300, 4280, 4290, 4300, 4280],
+    ),
+    "with one message near the end": (
+        [(4260, 4260), (5301, 5320)],
+        5320,
+        4250,
+        [4320, 4300, 4280, 4260, 4280, 4280, 4300, 4260],
+    ),
+    "that ends where the fifty do": ([(1, 50), (1051, 1070)], 1070, 0, [70, 50, 50, 30, 10]),
     "without an end": (
         [(60_001, 60_020)],
         60_020,
@@ -128,15 +142,28 @@ def spans(*ends):
     return {seq: item(BEGIN) for first, last in ends for seq in range(first, last + 1)}
 
 
+@pytest.mark.parametrize("wide", [False, True], ids=["page by page", "as a long history"])
 @pytest.mark.parametrize("name", LEAPS)
-def test_a_large_gap_is_leapt_over_and_its_other_end_is_searched(name):
+def test_a_large_gap_is_leapt_over_and_its_other_end_is_searched(name, wide):
     ends, newest, lower, leaps = LEAPS[name]
     room = Room(spans(*ends))
-    found = [entry.seq for entry in GroupHistory(room, "room").walk(newest, lower)]
+    room.in_flight_wanted = lambda command: 1
+    history = GroupHistory(room, "room")
+    walk = history.walk_wide(newest, lower, room.cancel) if wide else history.walk(newest, lower)
 
-    assert found == sorted((seq for seq in room.items if seq > lower), reverse=True)
-    assert room.asked[:50] == list(range(newest, newest - 1000, -20))
-    assert room.asked[50:] == leaps
+    assert [entry.seq for entry in walk] == sorted((seq for seq in room.items if seq > lower), reverse=True)
+    assert room.asked == [*range(newest, newest - 1000, -20), *leaps]
+
+
+@pytest.mark.parametrize("newest", [1000, 1020])
+@pytest.mark.parametrize("wide", [False, True], ids=["page by page", "as a long history"])
+def test_a_gap_of_forty_nine_pages_is_read(newest, wide):
+    room = Room(spans((1, 20), (1001, 1020)) if newest == 1020 else spans((1, 20)))
+    history = GroupHistory(room, "room")
+    walk = history.walk_wide(newest, 0, room.cancel) if wide else history.walk(newest)
+
+    assert [entry.seq for entry in walk] == sorted(room.items, reverse=True)
+    assert sorted(room.asked, reverse=True) == list(range(newest, 0, -20))
 
 
 def test_a_walk_over_many_gaps_begins_to_count_anew_behind_each():
@@ -165,6 +192,22 @@ def test_a_walk_of_a_long_history_keeps_the_pace_and_ends_its_reads_when_it_is_s
         list(GroupHistory(room, "room").walk_wide(500, 0, lambda: stopped.append(True)))
     assert set(paced) == {HISTORY}
     assert stopped == [True]
+
+
+def test_a_page_that_takes_long_holds_up_no_others_and_still_comes_first():
+    room, came = Room(spans((1, 400))), threading.Event()
+    answer = room.call
+
+    def call(command, body, **options):
+        if body["ReqMsgSeq"] == 40:
+            came.set()
+        elif body["ReqMsgSeq"] == 400:
+            assert came.wait(5)
+        return answer(command, body, **options)
+
+    room.call = call
+    found = [entry.seq for entry in GroupHistory(room, "room").walk_wide(400, 0, room.cancel)]
+    assert found == list(range(400, 0, -1))
 
 
 def test_a_walk_of_a_long_history_stops_asking_in_a_gap():
