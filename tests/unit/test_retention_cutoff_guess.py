@@ -68,6 +68,16 @@ def test_times_that_fall_are_noticed_whichever_page_is_read_first(order, time_of
     assert one.is_out_of_order is out_of_order
 
 
+def test_times_that_fall_between_single_messages_are_noticed():
+    times = {100: 50, 500: 40, 900: 60}
+    one = search(lambda at: Page((Entry(at, BEGIN + times[at]),), at - 19, at))
+    for at in (100, 900):
+        one.read(at)
+    assert not one.is_out_of_order
+    one.read(500)
+    assert one.is_out_of_order
+
+
 def test_messages_on_two_pages_are_known_once_and_those_without_a_time_not_at_all():
     one = search(reader(lambda seq: seq), lower=88)
     one.read(100)

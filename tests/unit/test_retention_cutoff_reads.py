@@ -320,11 +320,12 @@ def test_a_group_out_of_order_in_which_all_is_older_is_older_through_its_newest(
     assert (found.through, found.time, found.oldest, found.unread) == (60, BEGIN + 1, BEGIN + 1, 0)
 
 
-def test_a_group_out_of_order_is_read_through_its_very_first_message():
-    times = {1: 1, 21: 3}
-    found = find_cut_off(reader(lambda seq: times.get(seq, 50), []), cut_off=BEGIN + 40, newest=21)
+@pytest.mark.parametrize(("times", "through"), [({1: 1, 21: 3}, 1), ({1: 90, 20: 95, 21: 3}, 0)])
+def test_a_group_out_of_order_is_read_through_its_very_first_message(times, through):
+    others = 50 if through else 5
+    found = find_cut_off(reader(lambda seq: times.get(seq, others), []), cut_off=BEGIN + 40, newest=21)
 
-    assert (found.through, found.reads, found.unread) == (1, 2, 0)
+    assert (found.through, found.reads, found.unread) == (through, 2, 0)
 
 
 def test_messages_of_one_second_are_in_order():
