@@ -6,7 +6,7 @@ import logging
 import threading
 
 import pytest
-from retention_rooms import BEGIN, HISTORY, INFO, LIST, Rooms, each_second, item, planned, planning, row_of_room
+from retention_rooms import BEGIN, HISTORY, INFO, LIST, Done, Rooms, each_second, item, planned, planning, row_of_room
 
 from airflow_provider_tencentim.client.errors import TencentIMAuthError, TencentIMTransientError
 from airflow_provider_tencentim.retention import planner
@@ -189,6 +189,23 @@ def test_pages_of_a_long_history_are_read_side_by_side(rooms):
     )
 
     assert [row.ranges for row in planned(rooms, before=BEGIN + 5000)] == ["1-3000"]
+
+
+@pytest.mark.parametrize(
+    ("newest", "done", "alone"), [(1000, 0, True), (1001, 0, False), (1500, 500, True), (1501, 500, False)]
+)
+def test_up_to_a_thousand_messages_are_read_page_by_page_beside_those_of_other_groups(rooms, newest, done, alone):
+    rooms.add("room", each_second(1, newest))
+    threads = set()
+
+    def note(command, body):
+        if command == HISTORY:
+            threads.add(threading.get_ident())
+
+    rooms.before = note
+    (row,) = planned(rooms, before=BEGIN + 5000, state=Done(room=done))
+    assert row.ranges == f"{done + 1}-{newest}"
+    assert (len(threads) == 1) is alone
 
 
 def test_as_many_are_read_at_once_as_the_pace_of_each_command_wants(rooms):
