@@ -94,13 +94,12 @@ def test_anything_else_is_an_error_that_names_the_file_and_shows_nothing_of_it(n
     assert "secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["p.yaml", "p.json"])
-def test_a_file_of_a_mebibyte_is_read(name):
+def test_a_file_of_a_mebibyte_is_read():
     text = '{"a": 1}'.ljust(1_048_576)
 
-    assert read_policy(text, name) == {"a": 1}
+    assert read_policy(text, "p.json") == {"a": 1}
     with pytest.raises(ValueError, match="at most 1048576 bytes"):
-        read_policy(text + " ", name)
+        read_policy(text + " ", "p.json")
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
