@@ -78,6 +78,18 @@ def test_times_that_fall_between_single_messages_are_noticed():
     assert one.is_out_of_order
 
 
+@pytest.mark.parametrize(("cut_off", "at", "left"), [(5000, 99, 100), (50, 69, 49)], ids=["newest", "below"])
+def test_a_single_seq_that_was_not_read_counts_and_is_read_next(cut_off, at, left):
+    one = search(reader(lambda seq: seq), cut_off=cut_off, newest=100)
+    for seq in (at, 48):
+        one.read(seq)
+
+    assert one.result().unread == 1
+    assert one.next_seq() in range(left, left + 20)
+    one.read(one.next_seq())
+    assert (one.next_seq(), one.result().unread) == (None, 0)
+
+
 def test_messages_on_two_pages_are_known_once_and_those_without_a_time_not_at_all():
     one = search(reader(lambda seq: seq), lower=88)
     one.read(100)
