@@ -11,8 +11,8 @@ from airflow_provider_tencentim.retention.plan import Plan, PlanRow, PlanWriter
 NAMED = {"group": "room", "action": "recall", "through": 50, "ranges": "1-5, 9", "messages": 6}
 CLEARED = {"group": "room", "action": "clear", "through": 50, "lower": 20, "messages": 30}
 PAIR = {"pair": ["a", "b"], "action": "recall", "keys": {"a": ["1_2_3", "4_5_6"], "b": ["7_8_9"]}, "messages": 3}
-MISCOUNTED = "counts another number of messages than it names"
-BEYOND = "lie beyond its MsgSeqs, or in no order"
+MISCOUNTED = "^a row counts another number of messages than it names"
+BEYOND = "^a row names messages that lie beyond its MsgSeqs, or in no order"
 
 
 def changed(row, change):
@@ -46,6 +46,10 @@ def test_a_row_that_counts_what_it_names_is_one(row):
     assert PlanRow.from_dict(read.to_dict()) == read
 
 
+def test_the_first_second_of_all_is_a_time():
+    assert PlanRow.from_dict(CLEARED | {"newest": 0}).newest == 0
+
+
 def test_a_row_is_read_as_what_it_was():
     assert PlanRow.from_dict(PAIR) == PlanRow(
         pair=("a", "b"), action="recall", keys={"a": ("1_2_3", "4_5_6"), "b": ("7_8_9",)}, messages=3
@@ -64,9 +68,9 @@ def test_a_row_is_read_as_what_it_was():
         ({"ranges": "9, 1-5"}, BEYOND),
         ({"ranges": "5-1"}, BEYOND),
         ({"ranges": "1-5, 51"}, BEYOND),
-        ({"ranges": None}, "does not name its messages"),
-        ({"ranges": None, "messages": None}, "does not name its messages"),
-        ({"keys": {"a": ["1_2_3"]}}, "does not name its messages"),
+        ({"ranges": None}, "^a row does not name its messages"),
+        ({"ranges": None, "messages": None}, "^a row does not name its messages"),
+        ({"keys": {"a": ["1_2_3"]}}, "^a row does not name its messages"),
     ],
     ids=repr,
 )
@@ -82,8 +86,8 @@ def test_a_row_of_a_group_that_names_other_messages_is_refused(change, told):
         ({"messages": 31}, MISCOUNTED),
         ({"lower": 50, "messages": None}, MISCOUNTED),
         ({"lower": 51, "messages": None}, MISCOUNTED),
-        ({"ranges": "21-50"}, "a row that clears names messages"),
-        ({"keys": {"a": ["1_2_3"]}}, "a row that clears names messages"),
+        ({"ranges": "21-50"}, "^a row that clears names messages"),
+        ({"keys": {"a": ["1_2_3"]}}, "^a row that clears names messages"),
     ],
     ids=repr,
 )
@@ -98,11 +102,11 @@ def test_a_row_that_clears_other_messages_than_it_counts_is_refused(change, told
         ({"messages": 2}, MISCOUNTED),
         ({"messages": 4}, MISCOUNTED),
         ({"keys": {"a": []}, "messages": None}, MISCOUNTED),
-        ({"keys": {}, "messages": None}, "does not name its messages"),
-        ({"keys": None}, "does not name its messages"),
-        ({"action": "clear"}, "another action"),
-        ({"action": "redact_and_recall"}, "another action"),
-        ({"ranges": "1-3"}, "another action"),
+        ({"keys": {}, "messages": None}, "^a row of a conversation has another action, or does not name its messages"),
+        ({"keys": None}, "^a row of a conversation has another action, or does not name its messages"),
+        ({"action": "clear"}, "^a row of a conversation has another action, or does"),
+        ({"action": "redact_and_recall"}, "^a row of a conversation has another action, or does"),
+        ({"ranges": "1-3"}, "^a row of a conversation has another action, or does"),
         ({"keys": {"a": ["1_2"]}, "messages": 1}, "a row's keys is not as it should be"),
         ({"keys": {"": ["1_2_3"]}, "messages": 1}, "a row's keys"),
         ({"keys": {"x" * 33: ["1_2_3"]}, "messages": 1}, "a row's keys"),
@@ -156,7 +160,7 @@ def test_a_field_that_nobody_knows_is_named_and_not_at_length():
     ids=repr,
 )
 def test_a_row_is_of_one_chat_and_has_one_fate(fields):
-    with pytest.raises(ValueError, match="a row names a group or a pair, and an action or why it is skipped"):
+    with pytest.raises(ValueError, match=r"^a row names a group or a pair, and an action or why it is skipped"):
         PlanRow(**fields)
 
 
