@@ -141,7 +141,7 @@ def _copy(module: Path, tests: list[str]) -> None:
         "source_paths": [PACKAGE],
         "only_mutate": [module.as_posix()],
         "also_copy": [name for name in TREE if name != PACKAGE],
-        "pytest_add_cli_args": ["-x", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args": ["-x", "-p", "no:cacheprovider", "--timeout=30"],
         "pytest_add_cli_args_test_selection": tests,
         "timeout_multiplier": 10.0,
         "timeout_constant": 5.0,
