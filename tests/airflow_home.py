@@ -16,7 +16,7 @@ from pathlib import Path
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="tencentim-airflow-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 (AIRFLOW_HOME / "dags").mkdir()
-DATABASE = AIRFLOW_HOME / "airflow.db"
+MIGRATED = AIRFLOW_HOME / "migrated"
 # Of DAGs: with the number of the process, none comes twice in that database.
 NUMBERS = count(1)
 tempfile.tempdir = tempfile.mkdtemp(prefix="tencentim-tests-")
@@ -27,7 +27,7 @@ os.environ.update(
     AIRFLOW_HOME=str(AIRFLOW_HOME),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
-    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{DATABASE}",
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{AIRFLOW_HOME}/airflow.db",
     AIRFLOW__CORE__DAGS_FOLDER=str(AIRFLOW_HOME / "dags"),
 )
 for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
