@@ -195,3 +195,7 @@ def test_a_file_of_another_key_is_nothing(tmp_path):
     FileStore(tmp_path / "progress.json", SEAL).save(stored())
 
     assert FileStore(tmp_path / "progress.json", SecretKey("another key").seal).load() is None
+
+
+def test_rows_that_failed_before_their_turn_are_nothing():
+    assert_is_nothing(stored(next=4, failed="5"))

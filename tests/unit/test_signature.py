@@ -173,4 +173,23 @@ def test_a_seal_is_the_keys_and_the_contents_and_never_a_signature():
     assert seal(b"content") == SecretKey(KEY).seal(b"content") != seal(b"other")
     assert seal(b"content") != SecretKey(KEY[::-1]).seal(b"content")
     assert re.fullmatch("[0-9a-f]{64}", seal(b""))
+    own_key = hmac.digest(KEY.encode(), b"airflow-provider-tencentim seals", "sha256")
+    assert seal(b"content") == hmac.digest(own_key, b"content", "sha256").hex()
     assert seal(signed) != hmac.digest(KEY.encode(), signed, "sha256").hex()
+
+
+@pytest.mark.parametrize(("key", "wrong"), [("", "empty"), ("\ud800", "not valid Unicode"), ("k\udfff", "not valid")])
+def test_a_key_that_cannot_sign_says_why(key, wrong):
+    with pytest.raises(ValueError, match=f"^secret_key is {wrong}"):
+        SecretKey(key).check()
+
+
+@pytest.mark.parametrize("key", [KEY, "k", "\ud7ff\ue000", "钥匙"])
+def test_other_keys_can(key):
+    SecretKey(key).check()
+
+
+@pytest.mark.parametrize("kind", [UserSig, SecretKey])
+def test_a_secret_shows_what_it_is_and_not_what_it_says(kind):
+    assert repr(kind("secret")) == f"{kind.__name__}(***)"
+    assert kind("secret").reveal() == "secret"
