@@ -248,7 +248,7 @@ def test_a_file_that_is_no_list_of_seqs_is_named(room, tmp_path, content, words)
         ("s9://nowhere/seqs.txt", "msg_seqs_path cannot be opened"),
         ("a\x00b", "msg_seqs_path cannot be opened"),
     ],
-    ids=repr,
+    ids=["number", "list", "storage", "null"],
 )
 def test_what_is_no_path_is_named(room, path, words):
     with pytest.raises(AirflowFailException, match=f"RecallGroupMsgOperator: {words}"):

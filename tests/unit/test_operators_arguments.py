@@ -9,6 +9,7 @@ import pytest
 from airflow_provider_tencentim.operators.arguments import Arguments, given_arguments, overwritten_fields
 
 NOTHINGS = [None, "", " \n", "None", "[]", [], {}, ()]
+NAMES = ["none", "empty", "blanks", "none_in_words", "list_in_words", "list", "dict", "tuple"]
 
 
 def reader(value, given=frozenset({"x"}), **attributes):
@@ -33,7 +34,7 @@ def test_a_value_comes_back_as_it_is(value):
     assert reader(value, frozenset()).value("x") is value
 
 
-@pytest.mark.parametrize("value", NOTHINGS, ids=repr)
+@pytest.mark.parametrize("value", NOTHINGS, ids=NAMES)
 def test_nothing_is_an_error_where_something_was_given_and_none_elsewhere(value):
     shown = repr(value)
     assert refusal(reader(value).value, "x") == f"x was given and came to nothing ({shown})"

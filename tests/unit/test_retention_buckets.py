@@ -59,7 +59,7 @@ def test_a_shard_is_read_from_the_text_that_it_makes(shard, blank):
         *("0/1", "2/1", "1/0", "1/257", "257/257", "-1/2", "1001/2000", "1", "1/", "/2", "", "1/2/3", "1/2\n3"),
         *("a/b", "1.0/2", "１/２", "0x1/2", "+1/2", None, 3, True, b"1/2", ["1/2"], ("1", "2")),
     ],
-    ids=repr,
+    ids=lambda text: ascii(text).replace("\\", "/"),
 )
 def test_what_is_no_shard_is_refused(text):
     with pytest.raises(ValueError, match="shard must be text such as '3/16'"):

@@ -23,7 +23,9 @@ def test_a_mapping_is_the_policy():
     assert read_policy_argument(POLICY) is POLICY
 
 
-@pytest.mark.parametrize("text", [json.dumps(POLICY), f" \n{json.dumps(POLICY)}\n", repr(POLICY)], ids=str)
+@pytest.mark.parametrize(
+    "text", [json.dumps(POLICY), f" \n{json.dumps(POLICY)}\n", repr(POLICY)], ids=["json", "blanks", "repr"]
+)
 def test_a_mapping_may_have_been_rendered_to_text(text):
     assert read_policy_argument(text) == POLICY
 
