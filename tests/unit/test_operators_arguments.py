@@ -51,6 +51,7 @@ def test_of_a_mapped_task_all_that_the_mapping_names_was_given():
     assert refusal(reader(None, frozenset(), **mapped).value, "x") == "x was given and came to nothing (None)"
     assert reader(None, frozenset(), **(mapped | {"_BaseOperator__from_mapped": False})).value("x") is None
     assert reader(None, frozenset(), _BaseOperator__from_mapped=True).value("x") is None
+    assert reader(None, frozenset(), _BaseOperator__init_kwargs={"x": None}).value("x") is None
     # What the constructor was given on top of the mapping still counts.
     assert refusal(reader(None, _BaseOperator__from_mapped=True).value, "x")
 

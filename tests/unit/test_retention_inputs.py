@@ -48,9 +48,9 @@ def test_a_policy_may_be_a_file(tmp_path, name, text, scheme):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{oops", "policy begins like a mapping and is none"),
-        ("{1, 2}", "policy begins like a mapping and is none"),
-        ("{'action': recall}", "policy begins like a mapping and is none"),
+        ("{oops", "^policy begins like a mapping and is none$"),
+        ("{1, 2}", "^policy begins like a mapping and is none$"),
+        ("{'action': recall}", "^policy begins like a mapping and is none$"),
         ("{" * 100_000, "policy"),
         ('{"groups": ["r"], "groups": ["*"]}', "policy.json: the key 'groups' comes twice"),
         ('{"keep_last": NaN}', "policy.json"),
@@ -64,7 +64,7 @@ def test_text_that_is_no_mapping_is_refused(text, words):
 
 @pytest.mark.parametrize("policy", [7, None, ["action"], b"{}", ""], ids=repr)
 def test_what_is_neither_a_mapping_nor_a_path_is_named(policy):
-    with pytest.raises(ValueError, match="policy"):
+    with pytest.raises(ValueError, match=r"^policy "):
         read_policy_argument(policy)
 
 
@@ -155,7 +155,7 @@ def test_no_file_of_holds_is_not_an_empty_one():
 
 @pytest.mark.parametrize("path", [7, "", ["holds.txt"]], ids=repr)
 def test_what_is_no_path_of_holds_is_named(path):
-    with pytest.raises(ValueError, match="hold_path"):
+    with pytest.raises(ValueError, match=r"^hold_path "):
         read_holds_of(path)
 
 
