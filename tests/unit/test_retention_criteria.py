@@ -44,3 +44,16 @@ def test_a_reason_ends_before_the_expression(args, told):
 @pytest.mark.parametrize("body", [None, {}, "gone", 7, [], TEXT * 2])
 def test_a_body_of_another_form_is_not_the_replacement(body):
     assert not Replacement(TEXT).is_in(SimpleNamespace(sender="a", body=body, custom=None))
+
+
+def test_a_body_that_is_nested_too_deeply_to_be_compared_is_not_the_replacement():
+    """It is overwritten once more then, and never passed over."""
+
+    def nested():
+        value = "gone"
+        for _ in range(5000):
+            value = [value]
+        return value
+
+    assert not Replacement(nested()).is_in(SimpleNamespace(sender="a", body=nested(), custom=None))
+    assert Replacement([["gone"]]).is_in(SimpleNamespace(sender="a", body=[["gone"]], custom=None))
