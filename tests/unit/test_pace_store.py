@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -152,7 +153,7 @@ def test_no_extra_at_all_is_fine(made, extra):
             "its ssl_check_hostname must be true or false",
         ),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=map(str, count()),
 )
 def test_what_is_wrong_with_the_connection_is_said_and_no_value_is_shown(made, fields, said):
     words = refused("cache", found(**{"extra": None} | fields))
