@@ -33,6 +33,7 @@ TESTS = {
     "client/group_commands.py": ("client_commands", "client_iterators", "client_pages", "client_requests"),
     "client/history_file.py": ("history_file",),
     "client/messages.py": ("messages",),
+    "client/nothing.py": ("operators_arguments",),
     "client/pacing.py": ("pacing",),
     "client/pacing_machine.py": ("pacing_machine",),
     "client/pacing_redis.py": ("pacing_redis", "pacing_redis_calls"),

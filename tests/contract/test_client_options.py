@@ -19,6 +19,7 @@ from airflow_provider_tencentim.client.errors import (
 )
 from airflow_provider_tencentim.client.pacing import ProcessPacer
 from airflow_provider_tencentim.client.pacing_machine import MACHINE_PACER
+from airflow_provider_tencentim.client.signature import SecretKey
 
 MODIFY = "openim/modify_group_msg"
 HISTORY = "group_open_http_svc/group_msg_get_simple"
@@ -215,3 +216,9 @@ def test_how_many_calls_fill_the_pace_is_measured_for_each_command(server):
 
     assert client.in_flight_wanted(HISTORY) == 48
     assert client.in_flight_wanted("openim/in_no_table") == 4
+
+
+def test_a_client_seals_with_its_key():
+    with client_of() as client, client_of(secret_key="another") as other:
+        assert client.seal(b"content") == SecretKey(SECRET_KEY).seal(b"content")
+        assert client.seal(b"content") != other.seal(b"content")
