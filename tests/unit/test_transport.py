@@ -29,6 +29,7 @@ from airflow_provider_tencentim.client.wire import WireAnswer, WireFault
 
 READ = find_command("group_open_http_svc/get_group_info")
 WRITE = find_command("openim/modify_group_msg")
+CLEAR = find_command("group_open_http_svc/clear_group_msg")
 ONCE = find_command("group_open_http_svc/create_group")
 
 LOST, NEVER_SENT = WireFault("lost on its way", sent=True), WireFault("no way there", sent=False)
@@ -472,3 +473,34 @@ def test_only_a_write_that_must_not_be_repeated_is_ambiguous_at_once(command, re
 
     assert (type(error), error.command, error.code, error.info) == (kind, command.path, None, "the line is gone")
     assert call.maybe_done is command.writes
+
+
+def test_an_answer_with_control_characters_and_without_utf_8_is_read_all_the_same(play):
+    world = World()
+    world.answers = [body(b'{"ErrorCode": 0, "old": "a\x01\nb", "cut": "\xe7\xbe"}')]
+
+    assert play(world).call(READ, {}) == {"ErrorCode": 0, "old": "a\x01\nb", "cut": "\ufffd"}
+
+
+@pytest.mark.parametrize(("fields", "sent"), [({"MsgSeq": 7}, 2), ({}, 1)])
+def test_whether_a_lost_call_is_sent_again_may_depend_on_what_it_says(play, fields, sent):
+    world = World()
+    world.answers = [LOST]
+    one = play(world)
+    if sent == 2:
+        one.call(CLEAR, {"GroupId": "room", **fields})
+    else:
+        assert type(failure(one, CLEAR, {"GroupId": "room"})) is TencentIMAmbiguousError
+
+    assert world.sent == sent
+
+
+def test_a_wait_between_two_tries_that_is_cut_short_names_the_command(play, monkeypatch):
+    world = World(wait=0.0)
+    world.answers = [NEVER_SENT]
+    one = play(world)
+    monkeypatch.setattr(transport, "_seconds_to_wait", lambda _: one.cancel() or 3.0)
+    error = failure(one, READ)
+
+    assert (type(error), error.command) == (TencentIMCancelledError, READ.path)
+    assert (world.sent, world.waits) == (1, [3.0])
