@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 from airflow_home import MIGRATED, NUMBERS
+from by_hand import POLICY
 from known_dags import make_known
+from retention_runs import fill
+from task_context import task_context
 
+from airflow_provider_tencentim.client import transport
 from airflow_provider_tencentim.emulator import TencentIMEmulator
+from airflow_provider_tencentim.operators.retention import PlanGroupRetentionOperator
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
@@ -126,3 +131,32 @@ def _call_on_failure(task: Any, callback: Callable[[Any], None]) -> None:
         task.on_failure_callback = [callback]
     else:
         mapped["on_failure_callback"] = [callback]
+
+
+# --- for operators that are executed by hand
+
+
+@pytest.fixture
+def two_rooms(emulator, monkeypatch):
+    """Two groups with three old messages each; every call is tried once."""
+    monkeypatch.setattr(transport, "MAX_SECONDS", 0.0)
+    for number in range(2):
+        fill(emulator, f"room{number}")
+    return emulator
+
+
+@pytest.fixture
+def planned(two_rooms, tmp_path):
+    """A plan of six messages in two groups: the arguments that name it."""
+    result = PlanGroupRetentionOperator(task_id="plan", policy=POLICY, plan_path=f"{tmp_path}/plan").execute(
+        task_context()
+    )
+    return {"plan_path": result["plan"], "plan_digest": result["digest"]}
+
+
+@pytest.fixture
+def room(emulator, monkeypatch):
+    """A group of ten messages; every call is tried once."""
+    monkeypatch.setattr(transport, "MAX_SECONDS", 0.0)
+    emulator.add_group("room", messages=10)
+    return emulator

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from by_hand import sent
 from scripted_server import SDKAPPID, SECRET_KEY, ScriptedServer, answer
 from task_context import TaskState, log_of
 
-from airflow_provider_tencentim.client import transport
 from airflow_provider_tencentim.client.errors import TencentIMError, TencentIMTransientError
 from airflow_provider_tencentim.operators import group_msg
 from airflow_provider_tencentim.operators.group_msg import ClearGroupHistoryOperator
@@ -22,21 +22,9 @@ COMMUNITY, TOPIC = "@TGS#_community", "@TGS#_community@TOPIC#_1"
 
 
 @pytest.fixture
-def room(emulator, monkeypatch):
-    """A group of ten messages; every call is tried once."""
-    monkeypatch.setattr(transport, "MAX_SECONDS", 0.0)
-    emulator.add_group("room", messages=10)
-    return emulator
-
-
-@pytest.fixture
 def told(monkeypatch):
     """What the operator logs."""
     return log_of(monkeypatch, ClearGroupHistoryOperator)
-
-
-def sent(emulator, command: str) -> list[dict[str, Any]]:
-    return [request["body"] for request in emulator.requests(command)]
 
 
 def clear(**arguments: Any) -> Any:

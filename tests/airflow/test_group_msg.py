@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from by_hand import sent
 from task_context import TaskInstance, log_of
 
-from airflow_provider_tencentim.client import transport
 from airflow_provider_tencentim.client.errors import TencentIMPartialError, TencentIMTransientError
 from airflow_provider_tencentim.client.recall import RecallResult
 from airflow_provider_tencentim.operators import group_msg
@@ -28,21 +28,9 @@ COMMUNITY, TOPIC = "@TGS#_community", "@TGS#_community@TOPIC#_1"
 
 
 @pytest.fixture
-def room(emulator, monkeypatch):
-    """A group of ten messages; every call is tried once."""
-    monkeypatch.setattr(transport, "MAX_SECONDS", 0.0)
-    emulator.add_group("room", messages=10)
-    return emulator
-
-
-@pytest.fixture
 def told(monkeypatch):
     """What the recall logs."""
     return log_of(monkeypatch, RecallGroupMsgOperator)
-
-
-def sent(emulator, command: str) -> list[dict[str, Any]]:
-    return [request["body"] for request in emulator.requests(command)]
 
 
 def modify(**arguments: Any) -> Any:

@@ -102,15 +102,6 @@ def test_a_connection_may_be_a_uri_in_each_of_airflows_forms(emulator, monkeypat
     assert client.base_url in (emulator.url, emulator.url.replace("http://", "https://"))
 
 
-def test_the_connection_form_of_older_airflows_has_every_field():
-    pytest.importorskip("flask_appbuilder", reason="only Airflow 2.11 builds the form with flask_appbuilder")
-    from airflow_provider_tencentim.get_provider_info import CONN_FIELDS
-
-    widgets = TencentIMHook.get_connection_form_widgets()
-    assert list(widgets) == list(CONN_FIELDS)
-    assert TencentIMHook.get_ui_field_behaviour()["relabeling"]["login"] == "SDKAppID"
-
-
 GET_GROUP_INFO = "group_open_http_svc/get_group_info"
 CLEAR = "group_open_http_svc/clear_group_msg"
 

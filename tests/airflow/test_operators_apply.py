@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset, AssetAlias
-from retention_runs import RECALL, check_counts, fill, recalled, writes
+from by_hand import ALL, POLICY, apply, done, one_task
+from retention_runs import RECALL, check_counts, fill, writes
 from task_context import log_of, task_context, through_alias
 
-from airflow_provider_tencentim.client import transport
 from airflow_provider_tencentim.client.errors import TencentIMPartialError
 from airflow_provider_tencentim.operators.retention import (
     ApplyRetentionPlanOperator,
@@ -24,26 +24,7 @@ from airflow_provider_tencentim.operators.retention import (
 from airflow_provider_tencentim.retention.durations import read_age
 from airflow_provider_tencentim.retention.run import Guards
 
-POLICY = {"action": "recall", "older_than": "P30D", "groups": ["room0", "room1"]}
 PAIRS = {"action": "recall", "older_than": "P30D", "pairs": [["ann", "bob"]]}
-
-
-@pytest.fixture
-def rooms(emulator, monkeypatch):
-    """Two groups with three old messages each; every call is tried once."""
-    monkeypatch.setattr(transport, "MAX_SECONDS", 0.0)
-    for number in range(2):
-        fill(emulator, f"room{number}")
-    return emulator
-
-
-@pytest.fixture
-def planned(rooms, tmp_path):
-    """A plan of six messages in two groups: the arguments that name it."""
-    result = PlanGroupRetentionOperator(task_id="plan", policy=POLICY, plan_path=f"{tmp_path}/plan").execute(
-        task_context()
-    )
-    return {"plan_path": result["plan"], "plan_digest": result["digest"]}
 
 
 @pytest.fixture
@@ -52,19 +33,6 @@ def told(monkeypatch):
     return log_of(monkeypatch, ApplyRetentionPlanOperator, GroupRetentionOperator)
 
 
-def apply(**arguments: Any) -> Any:
-    return ApplyRetentionPlanOperator(task_id="task", **arguments)
-
-
-def one_task(**arguments: Any) -> Any:
-    return GroupRetentionOperator(task_id="task", **{"policy": POLICY} | arguments)
-
-
-def done(emulator) -> list[set[int]]:
-    return [recalled(emulator, f"room{number}") for number in range(2)]
-
-
-ALL = [{1, 2, 3}, {1, 2, 3}]
 NONE: list[set[int]] = [set(), set()]
 TASKS = pytest.mark.parametrize("task", ["apply", "one_task"])
 
@@ -100,11 +68,11 @@ def test_guards_are_read_from_text_and_numbers(task, planned):
         ({"max_groups": "1"}, "max_groups is 1, and the plan has 2"),
     ],
 )
-def test_a_plan_that_exceeds_its_guards_is_not_begun(rooms, planned, task, guard, words):
+def test_a_plan_that_exceeds_its_guards_is_not_begun(two_rooms, planned, task, guard, words):
     made = make(task, planned, **guard)
     with pytest.raises(AirflowFailException, match=f"{type(made).__name__}: {words}"):
         made.execute(task_context())
-    assert writes(rooms) == {}
+    assert writes(two_rooms) == {}
 
 
 @pytest.mark.parametrize(
@@ -121,12 +89,12 @@ def test_a_plan_that_exceeds_its_guards_is_not_begun(rooms, planned, task, guard
     ],
 )
 @TASKS
-def test_a_malformed_argument_is_named_before_any_call(rooms, planned, task, name, value, words):
-    before = rooms.stats()["calls"]
+def test_a_malformed_argument_is_named_before_any_call(two_rooms, planned, task, name, value, words):
+    before = two_rooms.stats()["calls"]
     made = make(task, planned, **{name: value})
     with pytest.raises(AirflowFailException, match=f"{type(made).__name__}: {words}"):
         made.execute(task_context())
-    assert rooms.stats()["calls"] == before
+    assert two_rooms.stats()["calls"] == before
 
 
 ARGUMENTS = {
@@ -146,12 +114,12 @@ ARGUMENTS = {
     ],
 )
 @pytest.mark.parametrize("nothing", ["", None, []], ids=repr)
-def test_a_task_needs_whatever_was_given(rooms, operator, name, nothing):
+def test_a_task_needs_whatever_was_given(two_rooms, operator, name, nothing):
     task = operator(task_id="task", **ARGUMENTS[operator] | {name: "{{ nothing }}"})
     setattr(task, name, nothing)
     with pytest.raises(AirflowFailException, match=f"{operator.__name__}: {name} was given and came to nothing"):
         task.execute(task_context())
-    assert rooms.stats()["calls"] == {}
+    assert two_rooms.stats()["calls"] == {}
 
 
 @pytest.mark.parametrize("operator", list(ARGUMENTS))
@@ -169,21 +137,21 @@ def test_conversations_have_no_state():
 
 
 @pytest.mark.parametrize("digest", ["0" * 64, "0" * 63, 7], ids=repr)
-def test_a_plan_that_is_not_the_one_that_was_looked_at_is_refused(rooms, planned, digest):
+def test_a_plan_that_is_not_the_one_that_was_looked_at_is_refused(two_rooms, planned, digest):
     with pytest.raises(AirflowFailException, match="digest"):
         apply(**planned | {"plan_digest": digest}).execute(task_context())
-    assert writes(rooms) == {}
+    assert writes(two_rooms) == {}
 
 
 @TASKS
-def test_groups_on_hold_are_left_alone(rooms, planned, task, tmp_path):
+def test_groups_on_hold_are_left_alone(two_rooms, planned, task, tmp_path):
     (tmp_path / "holds.txt").write_text("room1\n")
     result = make(task, planned, hold_path=f"{tmp_path}/holds.txt").execute(task_context())
     assert result["skipped"] == {"held": 1}
-    assert done(rooms) == [{1, 2, 3}, set()]
+    assert done(two_rooms) == [{1, 2, 3}, set()]
 
 
-def test_a_plan_that_was_made_with_holds_is_not_carried_out_without_them(rooms, tmp_path):
+def test_a_plan_that_was_made_with_holds_is_not_carried_out_without_them(two_rooms, tmp_path):
     (tmp_path / "holds.txt").write_text("another\n")
     policy = {**POLICY, "hold_path": f"{tmp_path}/holds.txt"}
     made = PlanGroupRetentionOperator(task_id="plan", policy=policy, plan_path=f"{tmp_path}/plan").execute(
@@ -193,26 +161,26 @@ def test_a_plan_that_was_made_with_holds_is_not_carried_out_without_them(rooms, 
 
     with pytest.raises(AirflowFailException, match=r"hold_path must be given"):
         apply(**arguments).execute(task_context())
-    assert writes(rooms) == {}
+    assert writes(two_rooms) == {}
     assert apply(**arguments, hold_path=f"{tmp_path}/holds.txt").execute(task_context())["done"] == 6
 
 
-def test_holds_of_the_policy_and_of_the_task_hold_together(rooms, tmp_path):
-    fill(rooms, "room2")
+def test_holds_of_the_policy_and_of_the_task_hold_together(two_rooms, tmp_path):
+    fill(two_rooms, "room2")
     for number in range(2):
         (tmp_path / f"{number}.txt").write_text(f"room{number}\n")
     policy = {**POLICY, "groups": ["room0", "room1", "room2"], "hold_path": f"{tmp_path}/0.txt"}
     result = one_task(policy=policy, hold_path=f"{tmp_path}/1.txt").execute(task_context())
     assert (result["done"], result["skipped"]) == (3, {"held": 2})
-    assert done(rooms) == NONE
+    assert done(two_rooms) == NONE
 
 
 # --- what is told ---
 
 
 @TASKS
-def test_what_was_done_is_returned_pushed_logged_and_told_to_listeners(rooms, planned, task, told, tmp_path):
-    asset = Asset("x-chat://rooms")
+def test_what_was_done_is_returned_pushed_logged_and_told_to_listeners(two_rooms, planned, task, told, tmp_path):
+    asset = Asset("x-chat://two_rooms")
     made = make(task, planned, outlets=[asset])
     assert [type(outlet) for outlet in made.outlets] == [Asset, AssetAlias]
     context = task_context()
@@ -227,13 +195,13 @@ def test_what_was_done_is_returned_pushed_logged_and_told_to_listeners(rooms, pl
     assert context["outlet_events"][asset].extra == result
     alias = AssetAlias("tencentim_retention")
     told_through = through_alias(context["outlet_events"], alias)
-    assert told_through == [(alias.name, f"tencentim://{rooms.sdkappid}/retention", result)]
+    assert told_through == [(alias.name, f"tencentim://{two_rooms.sdkappid}/retention", result)]
     assert len(context["outlet_events"]) == 2
-    assert done(rooms) == ALL
+    assert done(two_rooms) == ALL
 
 
 @TASKS
-def test_report_archive_and_state_are_where_they_are_meant_to_be(rooms, planned, task, tmp_path):
+def test_report_archive_and_state_are_where_they_are_meant_to_be(two_rooms, planned, task, tmp_path):
     paths = {name: f"{tmp_path}/{name}" for name in ("report_path", "archive_to", "state_path")}
     result = make(task, planned, **paths).execute(task_context())
 
@@ -250,8 +218,8 @@ def test_report_archive_and_state_are_where_they_are_meant_to_be(rooms, planned,
 
 
 @TASKS
-def test_a_task_that_fails_says_how_many_and_tells_listeners_nothing(rooms, planned, task, told):
-    rooms.add_fault(command=RECALL, group="room1", error_code=10002)
+def test_a_task_that_fails_says_how_many_and_tells_listeners_nothing(two_rooms, planned, task, told):
+    two_rooms.add_fault(command=RECALL, group="room1", error_code=10002)
     context = task_context()
     made = make(task, planned)
 
@@ -267,19 +235,19 @@ def test_a_task_that_fails_says_how_many_and_tells_listeners_nothing(rooms, plan
     assert (key, result["done"], result["failed"]) == ("return_value", 3, 3)
     assert told[-1] == f"Plan {result['plan']}: {result}"
     assert len(context["outlet_events"]) == 0
-    assert done(rooms) == [{1, 2, 3}, set()]
+    assert done(two_rooms) == [{1, 2, 3}, set()]
 
 
 @TASKS
-def test_groups_that_no_retry_can_heal_fail_the_task_for_good(rooms, planned, task):
-    rooms.add_fault(command=RECALL, group="room1", error_code=10007)
+def test_groups_that_no_retry_can_heal_fail_the_task_for_good(two_rooms, planned, task):
+    two_rooms.add_fault(command=RECALL, group="room1", error_code=10007)
     with pytest.raises(AirflowFailException, match=r"1 of 2 groups failed .*no repeat can help"):
         make(task, planned).execute(task_context())
 
 
 @TASKS
-def test_groups_that_fail_may_be_allowed(rooms, planned, task):
-    rooms.add_fault(command=RECALL, group="room1", error_code=10007)
+def test_groups_that_fail_may_be_allowed(two_rooms, planned, task):
+    two_rooms.add_fault(command=RECALL, group="room1", error_code=10007)
     context = task_context()
     result = make(task, planned, fail_on_group_error="False").execute(context)
     assert (result["done"], result["failed"], result["failed_groups"]) == (3, 3, 1)
@@ -288,8 +256,8 @@ def test_groups_that_fail_may_be_allowed(rooms, planned, task):
 
 
 @TASKS
-def test_what_was_done_before_an_error_of_everything_is_pushed(rooms, planned, task):
-    rooms.add_fault(command=RECALL, error_code=10003)
+def test_what_was_done_before_an_error_of_everything_is_pushed(two_rooms, planned, task):
+    two_rooms.add_fault(command=RECALL, error_code=10003)
     context = task_context()
     with pytest.raises(AirflowFailException, match="10003"):
         make(task, planned).execute(context)
@@ -298,9 +266,9 @@ def test_what_was_done_before_an_error_of_everything_is_pushed(rooms, planned, t
     check_counts(result)
 
 
-def test_one_task_leaves_no_plan_that_nobody_asked_for(rooms):
+def test_one_task_leaves_no_plan_that_nobody_asked_for(two_rooms):
     result = one_task().execute(task_context())
-    assert done(rooms) == ALL
+    assert done(two_rooms) == ALL
     assert not Path(result["plan"]).exists()
 
 

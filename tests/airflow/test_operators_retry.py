@@ -7,39 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from retention_runs import RECALL, fill, recalled, writes
+from by_hand import ALL, POLICY, apply, done, one_task
+from retention_runs import RECALL, writes
 from task_context import TaskState, log_of, task_context
 
-from airflow_provider_tencentim.client import transport
 from airflow_provider_tencentim.client.errors import TencentIMPartialError
 from airflow_provider_tencentim.operators.retention import (
     ApplyRetentionPlanOperator,
     GroupRetentionOperator,
-    PlanGroupRetentionOperator,
 )
 
 PROGRESS, PLAN = "tencentim_retention_progress", "tencentim_retention_plan"
-POLICY = {"action": "recall", "older_than": "P30D", "groups": ["room0", "room1"]}
-ALL = [{1, 2, 3}, {1, 2, 3}]
 NIGHT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-
-
-@pytest.fixture
-def rooms(emulator, monkeypatch):
-    """Two groups with three old messages each; every call is tried once."""
-    monkeypatch.setattr(transport, "MAX_SECONDS", 0.0)
-    for number in range(2):
-        fill(emulator, f"room{number}")
-    return emulator
-
-
-@pytest.fixture
-def planned(rooms, tmp_path):
-    """A plan of six messages in two groups: the arguments that name it."""
-    result = PlanGroupRetentionOperator(task_id="plan", policy=POLICY, plan_path=f"{tmp_path}/plan").execute(
-        task_context()
-    )
-    return {"plan_path": result["plan"], "plan_digest": result["digest"]}
 
 
 @pytest.fixture
@@ -48,20 +27,8 @@ def told(monkeypatch):
     return log_of(monkeypatch, ApplyRetentionPlanOperator, GroupRetentionOperator)
 
 
-def apply(**arguments: Any) -> Any:
-    return ApplyRetentionPlanOperator(task_id="task", **arguments)
-
-
-def one_task(**arguments: Any) -> Any:
-    return GroupRetentionOperator(task_id="task", **{"policy": POLICY} | arguments)
-
-
-def done(emulator) -> list[set[int]]:
-    return [recalled(emulator, f"room{number}") for number in range(2)]
-
-
-def test_how_far_a_plan_was_carried_out_is_kept_for_a_retry(rooms, planned):
-    rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
+def test_how_far_a_plan_was_carried_out_is_kept_for_a_retry(two_rooms, planned):
+    two_rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
     state = TaskState()
     with pytest.raises(TencentIMPartialError):
         apply(**planned).execute(task_context(task_state_store=state))
@@ -71,14 +38,14 @@ def test_how_far_a_plan_was_carried_out_is_kept_for_a_retry(rooms, planned):
     result = apply(**planned).execute(task_context(task_state_store=state))
 
     assert (result["done"], result["already"]) == (6, 0)
-    assert writes(rooms) == {RECALL: 3}
+    assert writes(two_rooms) == {RECALL: 3}
     assert state == {}
 
 
 @pytest.fixture
-def first_try(rooms, tmp_path):
+def first_try(two_rooms, tmp_path):
     """The state that a first try leaves, which failed with one of two groups; its plan is in ``plan``."""
-    rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
+    two_rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
     state = TaskState()
     with pytest.raises(TencentIMPartialError):
         one_task(plan_path=f"{tmp_path}/plan", shard="1/1").execute(
@@ -97,12 +64,12 @@ def retry(state: TaskState, tmp_path: Path, **arguments: Any) -> tuple[dict[str,
     return result, result["digest"] == digest
 
 
-def test_a_retry_goes_on_with_the_plan_of_the_first_try(rooms, first_try, tmp_path):
+def test_a_retry_goes_on_with_the_plan_of_the_first_try(two_rooms, first_try, tmp_path):
     result, same = retry(first_try, tmp_path)
     assert same
     assert (result["requested"], result["done"]) == (6, 6)
-    assert done(rooms) == ALL
-    assert writes(rooms) == {RECALL: 3}
+    assert done(two_rooms) == ALL
+    assert writes(two_rooms) == {RECALL: 3}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +83,9 @@ def test_a_retry_goes_on_with_the_plan_of_the_first_try(rooms, first_try, tmp_pa
     ],
     ids=str,
 )
-def test_a_retry_that_is_asked_for_something_else_plans_anew(rooms, first_try, tmp_path, told, arguments, requested):
+def test_a_retry_that_is_asked_for_something_else_plans_anew(
+    two_rooms, first_try, tmp_path, told, arguments, requested
+):
     result, same = retry(first_try, tmp_path, **arguments)
     assert not same
     assert result["done"] == result["requested"]
@@ -125,26 +94,26 @@ def test_a_retry_that_is_asked_for_something_else_plans_anew(rooms, first_try, t
     assert len(refused) == ("max_messages" in arguments or "max_groups" in arguments)
 
 
-def test_a_retry_says_why_the_plan_of_the_first_try_is_not_carried_out(rooms, first_try, tmp_path, told):
+def test_a_retry_says_why_the_plan_of_the_first_try_is_not_carried_out(two_rooms, first_try, tmp_path, told):
     retry(first_try, tmp_path, max_messages=5)
     assert told[0] == (
         "The plan of an earlier try is not carried out, and a new one is made: max_messages is 5, and the plan has 6"
     )
 
 
-def test_a_retry_whose_holds_are_new_goes_on_and_leaves_them_alone(rooms, first_try, tmp_path):
+def test_a_retry_whose_holds_are_new_goes_on_and_leaves_them_alone(two_rooms, first_try, tmp_path):
     (tmp_path / "holds.txt").write_text("room1\n")
     result, same = retry(first_try, tmp_path, hold_path=f"{tmp_path}/holds.txt")
     assert same
     assert result["skipped"] == {"held": 1}
-    assert done(rooms) == [{1, 2, 3}, set()]
+    assert done(two_rooms) == [{1, 2, 3}, set()]
 
 
 @pytest.mark.parametrize("held_again", [True, False], ids=["with_holds", "without"])
-def test_a_plan_that_was_made_with_holds_is_gone_on_with_while_there_are_any(rooms, tmp_path, told, held_again):
+def test_a_plan_that_was_made_with_holds_is_gone_on_with_while_there_are_any(two_rooms, tmp_path, told, held_again):
     (tmp_path / "holds.txt").write_text("another\n")
     holds = {"hold_path": f"{tmp_path}/holds.txt"}
-    rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
+    two_rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
     state = TaskState()
     with pytest.raises(TencentIMPartialError):
         one_task(plan_path=f"{tmp_path}/plan", **holds).execute(
@@ -154,19 +123,19 @@ def test_a_plan_that_was_made_with_holds_is_gone_on_with_while_there_are_any(roo
     result, same = retry(state, tmp_path, **holds if held_again else {})
 
     assert same is held_again
-    assert (result["done"], done(rooms)) == (6 if held_again else 3, ALL)
+    assert (result["done"], done(two_rooms)) == (6 if held_again else 3, ALL)
     assert any("hold_path must be given" in line for line in told) is not held_again
 
 
-def test_a_plan_that_is_gone_is_made_anew(rooms, first_try, tmp_path):
+def test_a_plan_that_is_gone_is_made_anew(two_rooms, first_try, tmp_path):
     (tmp_path / "plan" / "header.json").unlink()
     result, _ = retry(first_try, tmp_path)
-    assert (result["requested"], done(rooms)) == (3, ALL)
+    assert (result["requested"], done(two_rooms)) == (3, ALL)
 
 
-def test_without_task_state_a_retry_plans_what_is_left(rooms, tmp_path):
-    rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
+def test_without_task_state_a_retry_plans_what_is_left(two_rooms, tmp_path):
+    two_rooms.add_fault(command=RECALL, group="room1", error_code=10002, times=1)
     with pytest.raises(TencentIMPartialError):
         one_task(plan_path=f"{tmp_path}/plan").execute(task_context())
     result = one_task(plan_path=f"{tmp_path}/plan").execute(task_context())
-    assert (result["requested"], result["done"], done(rooms)) == (3, 3, ALL)
+    assert (result["requested"], result["done"], done(two_rooms)) == (3, 3, ALL)
