@@ -345,3 +345,13 @@ def test_the_store_may_be_a_file(books, tmp_path):
     ledger.save()
 
     assert not books(store).is_due(1)
+
+
+@pytest.mark.parametrize(("following", "due"), [(5, False), (6, True)])
+def test_progress_beyond_the_last_row_is_of_no_try_of_this_plan(books, following, due):
+    store = Memory()
+    first = books(store)
+    first.save()
+    store.value["next"] = following
+
+    assert books(store).is_due(1) is due
