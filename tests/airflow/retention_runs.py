@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,6 +64,21 @@ def cleared_through(emulator: Any, group: str) -> int:
 def writes(emulator: Any) -> dict[str, int]:
     """Return how often each command that writes was sent."""
     return {command: number for command, number in emulator.stats()["calls"].items() if COMMANDS[command].writes}
+
+
+def when_sent(emulator: Any, command: str, calls: int, action: Callable[[], None]) -> threading.Thread:
+    """Do something once so many calls of a command were sent; never, when the test did not come so far."""
+
+    def wait_and_act() -> None:
+        for _ in range(6_000):
+            if emulator.stats()["calls"].get(command, 0) >= calls:
+                action()
+                return
+            time.sleep(0.005)
+
+    watcher = threading.Thread(target=wait_and_act, daemon=True)
+    watcher.start()
+    return watcher
 
 
 def check_counts(summary: dict[str, Any]) -> None:

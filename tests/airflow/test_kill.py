@@ -9,25 +9,13 @@ import time
 from datetime import timedelta
 
 import pytest
+from retention_runs import RECALL, when_sent
 
 from airflow_provider_tencentim.operators.group_msg import RecallGroupMsgOperator
-
-RECALL = "group_open_http_svc/group_msg_recall"
 
 
 def sent(emulator) -> int:
     return emulator.stats()["calls"].get(RECALL, 0)
-
-
-def after_some_calls(emulator, action) -> threading.Thread:
-    def wait_and_act() -> None:
-        while sent(emulator) < 20:
-            time.sleep(0.01)
-        action()
-
-    watcher = threading.Thread(target=wait_and_act, daemon=True)
-    watcher.start()
-    return watcher
 
 
 def test_sigterm_stops_a_recall_before_its_next_call(emulator, make_dag, run_dag):
@@ -35,7 +23,7 @@ def test_sigterm_stops_a_recall_before_its_next_call(emulator, make_dag, run_dag
     with make_dag() as dag:
         RecallGroupMsgOperator(task_id="recall", group_id="room", msg_seqs="1-5000")
     handler = signal.getsignal(signal.SIGTERM)
-    watcher = after_some_calls(emulator, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    watcher = when_sent(emulator, RECALL, 20, lambda: os.kill(os.getpid(), signal.SIGTERM))
 
     try:
         run = run_dag(dag)

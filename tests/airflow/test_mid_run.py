@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import timedelta
 
 import pytest
 from redis_server import RedisServer, needs_redis
-from retention_runs import POLICY, check_counts, fill, recalled, writes
+from retention_runs import POLICY, RECALL, check_counts, fill, recalled, when_sent, writes
 
 from airflow_provider_tencentim.client import pacing_redis
 from airflow_provider_tencentim.emulator.usersig import Verifier
 from airflow_provider_tencentim.operators.group_msg import RecallGroupMsgOperator
 from airflow_provider_tencentim.operators.retention import GroupRetentionOperator
 
-RECALL = "group_open_http_svc/group_msg_recall"
 MESSAGES = 3000
 
 
@@ -29,19 +27,6 @@ def redis(emulator, monkeypatch):
     server.stop()
 
 
-def after(emulator, calls, action):
-    """Do something once so many recalls were sent."""
-
-    def wait_and_act():
-        while emulator.stats()["calls"].get(RECALL, 0) < calls:
-            time.sleep(0.005)
-        action()
-
-    thread = threading.Thread(target=wait_and_act, daemon=True)
-    thread.start()
-    return thread
-
-
 @needs_redis
 def test_a_redis_that_comes_back_is_waited_for(emulator, make_dag, run_dag, redis):
     emulator.add_group("room", messages=MESSAGES)
@@ -53,7 +38,7 @@ def test_a_redis_that_comes_back_is_waited_for(emulator, make_dag, run_dag, redi
 
     with make_dag() as dag:
         RecallGroupMsgOperator(task_id="recall", group_id="room", msg_seqs=f"1-{MESSAGES}")
-    restarting = after(emulator, 50, restart)
+    restarting = when_sent(emulator, RECALL, 50, restart)
     run = run_dag(dag)
     restarting.join()
 
@@ -83,7 +68,7 @@ def test_without_its_redis_a_task_sends_nothing_more_and_a_retry_does_the_rest(
             retry_delay=timedelta(0),
             on_retry_callback=bring_back,
         )
-    stopping = after(emulator, 50, redis.stop)
+    stopping = when_sent(emulator, RECALL, 50, redis.stop)
     run = run_dag(dag)
     stopping.join()
 
@@ -105,7 +90,8 @@ def test_a_key_that_is_replaced_stops_a_sweep_for_good_and_with_the_new_one_a_ru
         fill(emulator, room, [40, 5])
     policy = {**POLICY, "groups": ["room*"]}
     new_key = emulator.secret_key[::-1]
-    new_uri = emulator.connection_uri.replace(emulator.secret_key, new_key)
+    slowly = f"{emulator.connection_uri}?calls_per_second=100"
+    monkeypatch.setenv("AIRFLOW_CONN_TENCENTIM_DEFAULT", slowly)
 
     def make(**more):
         with make_dag() as dag:
@@ -116,7 +102,9 @@ def test_a_key_that_is_replaced_stops_a_sweep_for_good_and_with_the_new_one_a_ru
 
     gateway = emulator._gateway
     monkeypatch.setattr(gateway, "verifier", gateway.verifier)  # the old one is put back at the end
-    replacing = after(emulator, 20, lambda: setattr(gateway, "verifier", Verifier(emulator.sdkappid, new_key)))
+    replacing = when_sent(
+        emulator, RECALL, 20, lambda: setattr(gateway, "verifier", Verifier(emulator.sdkappid, new_key))
+    )
     stopped = run_dag(make(retries=3, retry_delay=timedelta(0)))
     replacing.join()
 
@@ -126,9 +114,10 @@ def test_a_key_that_is_replaced_stops_a_sweep_for_good_and_with_the_new_one_a_ru
     counts = stopped.results["sweep"]
     check_counts(counts)
     gone = sum(len(recalled(emulator, room)) for room in rooms)
-    assert 0 < counts["done"] == gone < len(rooms)
+    # What was under way beside the first call that was refused may have been carried out, and is not called done.
+    assert 0 < counts["done"] <= gone < len(rooms)
 
-    monkeypatch.setenv("AIRFLOW_CONN_TENCENTIM_DEFAULT", new_uri)
+    monkeypatch.setenv("AIRFLOW_CONN_TENCENTIM_DEFAULT", slowly.replace(emulator.secret_key, new_key))
     rest = run_dag(make())
 
     assert rest.state == "success"

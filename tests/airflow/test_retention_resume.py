@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-import threading
 import time
 from datetime import timedelta
 
@@ -22,6 +21,7 @@ from retention_runs import (
     overwritten,
     plan_and_apply,
     recalled,
+    when_sent,
     writes,
 )
 
@@ -261,20 +261,14 @@ def test_a_sweep_that_is_killed_or_runs_out_of_time_stops_and_a_later_run_finish
     emulator.add_fault(command=CLEAR, delay_ms=100)
     policy = {**POLICY, "action": "clear"}
 
-    def kill() -> None:
-        while sent(emulator, CLEAR) < 20:
-            time.sleep(0.005)
-        os.kill(os.getpid(), signal.SIGTERM)
-
     at_the_end = []
     for how in ("killed", "timed_out"):
         with make_dag() as dag:
             more = {"execution_timeout": timedelta(seconds=0.6)} if how == "timed_out" else {}
             plan_and_apply(policy, tmp_path / how, apply=more)
-        watcher = threading.Thread(target=kill, daemon=True)
         handler = signal.getsignal(signal.SIGTERM)
         if how == "killed":
-            watcher.start()
+            when_sent(emulator, CLEAR, 20, lambda: os.kill(os.getpid(), signal.SIGTERM))
         try:
             run = run_dag(dag)
         finally:
