@@ -37,6 +37,7 @@ LICENSES = {
 # What declares something else, and why it may be used all the same.
 ACCEPTED = {
     "text-unidecode": "the Artistic License or the GPL, at choice; comes with Airflow and is not changed",
+    "atheris": "declares none, and comes with the text of the Apache License 2.0",
     "pytest-timeout": "MIT, and a remark beside it that is no license",
 }
 
