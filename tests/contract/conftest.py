@@ -107,3 +107,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ssl.SSLC
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return str(folder / "cert.pem"), context
+
+
+@pytest.fixture(params=[False, True], ids=["in turn", "side by side"])
+def wide(request: pytest.FixtureRequest) -> bool:
+    """Whether the calls of a row are sent side by side."""
+    return request.param

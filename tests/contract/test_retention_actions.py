@@ -59,11 +59,6 @@ def counts(outcome):
     return outcome.requested, outcome.done, outcome.already, outcome.missing, outcome.failed
 
 
-@pytest.fixture(params=[False, True], ids=["in turn", "side by side"])
-def wide(request):
-    return request.param
-
-
 # --- how many, and how long ---
 
 

@@ -23,11 +23,6 @@ def impatient(monkeypatch):
     monkeypatch.setattr(transport, "SLOW_DOWN_SECONDS", 0.0)
 
 
-@pytest.fixture(params=[False, True], ids=["in turn", "side by side"])
-def wide(request):
-    return request.param
-
-
 class Room:
     """A group on a server.
 

@@ -7,6 +7,7 @@ import json
 import threading
 
 import pytest
+from conversation_rows import COMMANDS, ROAM, policy_of
 from interruption import Stopped, stoppable
 from retention_world import BEGIN, REMOVED, World
 
@@ -14,13 +15,8 @@ from airflow_provider_tencentim.client import transport
 from airflow_provider_tencentim.client.errors import TencentIMCancelledError
 from airflow_provider_tencentim.retention.archive import Archive
 from airflow_provider_tencentim.retention.c2c_actions import C2CActions
-from airflow_provider_tencentim.retention.c2c_policy import C2CRetentionPolicy
 from airflow_provider_tencentim.retention.outcome import Outcome
 from airflow_provider_tencentim.retention.plan import PlanRow
-
-WITHDRAW, MODIFY, ROAM = "openim/admin_msgwithdraw", "openim/modify_c2c_msg", "openim/admin_getroammsg"
-COMMANDS = {"recall": WITHDRAW, "redact": MODIFY}
-POLICY = {"before": "2026-01-01", "pairs": [["ann", "bob"]]}
 
 
 @pytest.fixture(autouse=True)
@@ -41,19 +37,9 @@ def archive(tmp_path):
     return Archive(tmp_path / "archive", 1400000000)
 
 
-@pytest.fixture(params=[False, True], ids=["in turn", "side by side"])
-def wide(request):
-    return request.param
-
-
 @pytest.fixture(params=["recall", "redact"])
 def action(request):
     return request.param
-
-
-def policy_of(action, **more):
-    more = {"replacement": "removed"} | more if action == "redact" else more
-    return C2CRetentionPolicy.parse(POLICY | {"action": action} | more)
 
 
 def talk(world, count=10, **fields):

@@ -6,18 +6,15 @@ import gzip
 import json
 
 import pytest
+from conversation_rows import COMMANDS, ROAM, policy_of
 from retention_world import BEGIN, UnpacedPacer
 from scripted_server import ScriptedServer, answer
 
 from airflow_provider_tencentim.client import transport
 from airflow_provider_tencentim.retention.archive import Archive
 from airflow_provider_tencentim.retention.c2c_actions import C2CActions
-from airflow_provider_tencentim.retention.c2c_policy import C2CRetentionPolicy
 from airflow_provider_tencentim.retention.plan import PlanRow
 
-WITHDRAW, MODIFY, ROAM = "openim/admin_msgwithdraw", "openim/modify_c2c_msg", "openim/admin_getroammsg"
-COMMANDS = {"recall": WITHDRAW, "redact": MODIFY}
-POLICY = {"before": "2026-01-01", "pairs": [["ann", "bob"]]}
 ALREADY_RECALLED, MISSING, TOO_OLD, PASSING, EVERYWHERE, REFUSED = 20023, 20022, 20016, 91000, 60020, 70003
 
 
@@ -32,19 +29,9 @@ def archive(tmp_path):
     return Archive(tmp_path / "archive", 1400000000)
 
 
-@pytest.fixture(params=[False, True], ids=["in turn", "side by side"])
-def wide(request):
-    return request.param
-
-
 @pytest.fixture(params=["recall", "redact"])
 def action(request):
     return request.param
-
-
-def policy_of(action, **more):
-    more = {"replacement": "removed"} | more if action == "redact" else more
-    return C2CRetentionPolicy.parse(POLICY | {"action": action} | more)
 
 
 def row(action, messages, oldest=BEGIN, newest=BEGIN + 100):
